@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices of this computer, and how the user chooses one.
+ *
+ * A selector is: a port path ("/dev/ttyUSB0"), "usb:VID:PID" (hex), "usb:BUS-PORT.PORT", a serial number,
+ * "tcp://host:port", "socket://host:port", "rfc2217://host:port", "sim:BOARD?knob=value&...".
+ */
+#ifndef KILN_DEVICE_H
+#define KILN_DEVICE_H
+
+#include <kiln/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum kiln_device_kind {
+    KILN_DEVICE_SERIAL,
+    KILN_DEVICE_DFU,         /* in its DFU bootloader */
+    KILN_DEVICE_DFU_RUNTIME, /* runs an application that can detach into DFU */
+    KILN_DEVICE_PROBE,       /* a debug probe */
+    KILN_DEVICE_NETWORK,     /* tcp://, rfc2217:// as given */
+    KILN_DEVICE_SIMULATED,
+    KILN_DEVICE_KIND_COUNT
+};
+
+KILN_API const char *kiln_device_kind_name(enum kiln_device_kind kind);
+
+struct kiln_device {
+    enum kiln_device_kind kind;
+    char selector[128]; /* what to give -d for exactly this one */
+    char port[128];     /* "/dev/ttyUSB0", or the usbfs node of a DFU device */
+    char path[32];      /* USB place "1-1.4", "" if not USB */
+    char serial[64];
+    char title[96];     /* "CP2102N USB to UART Bridge", "STM32 BOOTLOADER" */
+    char what[64];      /* what it probably is: "ESP32 USB-JTAG-Serial", "DfuSe bootloader", ... */
+    char obstacle[160]; /* what stands in the way of using it, "" if nothing */
+    char loader[16];    /* loader name that would talk to it: "esp", "dfu", "" if none */
+    int32_t vid, pid;   /* -1 if not USB */
+    uint8_t bus, address;
+    enum kiln_status usable; /* OK, DENIED, BUSY, ... */
+};
+
+struct kiln_device_list {
+    struct kiln_device *items;
+    size_t count;
+};
+
+/* Everything that is there, serial ports that are no USB devices included. IO if the system gives no
+ * list. */
+KILN_API KILN_MUST_USE enum kiln_status kiln_device_enumerate(struct kiln_device_list *out_list,
+                                                              struct kiln_error *out_error);
+KILN_API void kiln_device_list_free(struct kiln_device_list *list);
+
+/*
+ * The devices a selector means, NULL or "" for "whatever is there that a loader can talk to". Several may
+ * match; the caller decides. Selectors with a scheme match themselves and touch nothing.
+ * NO_DEVICE with a message, ARG for a malformed selector.
+ */
+KILN_API KILN_MUST_USE enum kiln_status kiln_device_select(const char *selector,
+                                                           struct kiln_device_list *out_list,
+                                                           struct kiln_error *out_error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

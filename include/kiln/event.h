@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Events: the only thing that leaves a job. The terminal, plain, JSON and look-alike renderers draw the
+ * same ones. Strings are valid until the next call that takes an event from the same job. */
+#ifndef KILN_EVENT_H
+#define KILN_EVENT_H
+
+#include <kiln/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum kiln_event_kind {
+    KILN_EVENT_LOG,      /* text, level */
+    KILN_EVENT_PHASE,    /* phase began; total = bytes to come, 0 if not counted; text = "what" */
+    KILN_EVENT_PROGRESS, /* phase, done, total */
+    KILN_EVENT_DEVICE,   /* target: who the device is */
+    KILN_EVENT_PLAN,     /* plan: what will be done */
+    KILN_EVENT_NOTE,     /* text: something a person should know (assumption, quirk, warning) */
+    KILN_EVENT_RESULT    /* the last event of every job: status, error, state, totals */
+};
+
+enum kiln_phase {
+    KILN_PHASE_CONNECT,
+    KILN_PHASE_SURVEY, /* comparing with what is in flash now */
+    KILN_PHASE_ERASE,
+    KILN_PHASE_WRITE,
+    KILN_PHASE_VERIFY,
+    KILN_PHASE_READ,
+    KILN_PHASE_START, /* leaving the bootloader */
+    KILN_PHASE_COUNT
+};
+
+/* "connect", "survey", ... Static storage. */
+KILN_API const char *kiln_phase_name(enum kiln_phase phase);
+
+struct kiln_event_region {
+    const char *name;
+    uint64_t start, size;
+    uint32_t page;
+    unsigned access; /* 1 read, 2 erase, 4 write */
+};
+
+struct kiln_event_target {
+    const char *chip;  /* "esp32", "" if only the bootloader is known */
+    const char *title; /* "ESP32-D0WD-V3 (revision v3.1)" */
+    const char *features;
+    const char *serial;
+    const char *loader;
+    uint32_t flash_id;
+    uint32_t crystal_mhz;
+    uint32_t baud;
+    bool read_protected;
+    const struct kiln_event_region *regions;
+    size_t region_count;
+};
+
+enum kiln_step_kind { KILN_STEP_SKIP, KILN_STEP_ERASE, KILN_STEP_WRITE, KILN_STEP_VERIFY };
+
+struct kiln_event_step {
+    enum kiln_step_kind kind;
+    uint64_t address, size;
+    const char *region;
+};
+
+struct kiln_event_plan {
+    const struct kiln_event_step *steps;
+    size_t step_count;
+    uint64_t image_bytes, erase_bytes, write_bytes, skip_bytes, verify_bytes;
+    uint64_t kept_bytes; /* bytes of partly covered pages that are read and put back */
+};
+
+struct kiln_event_result {
+    enum kiln_status status;
+    const struct kiln_error *error; /* NULL on success */
+    enum kiln_device_state state;
+    const char
+        *board_note; /* where the board was left: "running", "in its bootloader", ... or "" */
+    uint64_t written, skipped, erased, verified; /* bytes */
+    uint64_t elapsed_ms;
+    uint64_t transfer_ms; /* of which writing */
+    const uint8_t *data;  /* what a read job read; owned by the job */
+    size_t data_len;
+};
+
+struct kiln_event {
+    enum kiln_event_kind kind;
+    const char *device; /* how the user would name it: "/dev/ttyUSB0" */
+    uint64_t time_ms;   /* since the job began, on the job's clock */
+    const char *text;
+    int level; /* of KILN_EVENT_LOG: 0 trace .. 3 warning */
+    enum kiln_phase phase;
+    uint64_t done, total;
+    const struct kiln_event_target *target;
+    const struct kiln_event_plan *plan;
+    const struct kiln_event_result *result;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs. One device = one job = one worker thread with its own link, loader and clean-up stack. A job
+ * emits events, and nothing else leaves it. Any number of jobs may run at once; they share nothing that
+ * changes.
+ */
+#ifndef KILN_JOB_H
+#define KILN_JOB_H
+
+#include <kiln/event.h>
+#include <kiln/image.h>
+#include <kiln/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum kiln_verb {
+    KILN_VERB_FLASH,
+    KILN_VERB_VERIFY,
+    KILN_VERB_READ,
+    KILN_VERB_ERASE,
+    KILN_VERB_RUN,   /* start the application */
+    KILN_VERB_RESET, /* reset the board, no bootloader involved where the link allows */
+    KILN_VERB_INFO
+};
+
+enum kiln_reset_before {
+    KILN_RESET_BEFORE_DEFAULT,
+    KILN_RESET_BEFORE_USB,
+    KILN_RESET_BEFORE_NONE,
+    KILN_RESET_BEFORE_NO_SYNC
+};
+enum kiln_reset_after {
+    KILN_RESET_AFTER_DEFAULT,
+    KILN_RESET_AFTER_HARD,
+    KILN_RESET_AFTER_SOFT,
+    KILN_RESET_AFTER_STAY,
+    KILN_RESET_AFTER_STAY_STUB,
+    KILN_RESET_AFTER_WATCHDOG
+};
+
+struct kiln_request {
+    size_t size; /* sizeof(struct kiln_request) */
+    enum kiln_verb verb;
+    const char *device; /* -d: a selector that names one device; see kiln/device.h */
+    const char *chip;   /* what the user says it is, or NULL */
+    const struct kiln_image *const *images; /* FLASH and VERIFY: borrowed until the job is freed */
+    size_t image_count;
+    uint64_t address, length;  /* READ and ERASE; length 0: the whole region */
+    const char *region;        /* READ and ERASE by region name, or NULL */
+    uint32_t baud;             /* 0: the fastest that holds */
+    uint32_t connect_attempts; /* 0: default */
+    enum kiln_reset_before before;
+    enum kiln_reset_after after;
+    const char *layout;         /* DfuSe layout string that replaces the device's */
+    const char *reset_sequence; /* custom reset string */
+    const char *trace_path;     /* record the link here */
+    const char *stub_dir;
+    uint64_t flash_size; /* 0: detect */
+    uint32_t wait_ms;    /* wait that long for the device to appear */
+    bool full;           /* write all, also what is equal */
+    bool force;          /* override safety checks */
+    bool no_verify;
+    bool no_stub;
+    bool erase_all; /* FLASH: erase the chip first; ERASE: the whole chip */
+    bool unprotect; /* ERASE: remove read protection */
+    bool dry_run;   /* plan only */
+    int log_level;  /* 0 trace .. 3 warnings only */
+};
+
+#define KILN_REQUEST_INIT                                   \
+    {                                                       \
+        .size = sizeof(struct kiln_request), .log_level = 3 \
+    }
+
+struct kiln_job;
+
+/* Copies the strings of the request; images are borrowed. Nothing is opened yet. */
+KILN_API KILN_MUST_USE enum kiln_status kiln_job_create(const struct kiln_request *request,
+                                                        struct kiln_job **out_job);
+
+KILN_API KILN_MUST_USE enum kiln_status kiln_job_start(struct kiln_job *job);
+
+/*
+ * Takes the next event; waits up to `timeout_ms` for it (0: does not wait). False if none came, or after
+ * the RESULT event was taken.
+ */
+KILN_API bool kiln_job_next_event(struct kiln_job *job, struct kiln_event *out_event,
+                                  uint32_t timeout_ms);
+
+/* Readable while an event waits; for poll(). Owned by the job. */
+KILN_API int kiln_job_event_fd(const struct kiln_job *job);
+
+/* Stops the job in the best state there is: finishes the flash operation under way, leaves the
+ * bootloader, releases the reset line. Async-signal-safe. The RESULT event still comes. */
+KILN_API void kiln_job_cancel(struct kiln_job *job);
+
+/* The state the device is in as far as is known at this moment; for the message of a second Ctrl-C. */
+KILN_API enum kiln_device_state kiln_job_state(const struct kiln_job *job);
+
+/* Cancels if it still runs, joins the thread, frees. NULL is fine. */
+KILN_API void kiln_job_free(struct kiln_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

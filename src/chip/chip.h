@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seam 3: chips are const rows. One file per family holds the rows; core code never names a chip but
+ * reads a column. Each row says where its facts come from and how far they were tried.
+ */
+#ifndef KILN_CHIP_CHIP_H
+#define KILN_CHIP_CHIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum kiln_chip_family { KILN_FAMILY_ESP, KILN_FAMILY_STM32, KILN_FAMILY_OTHER };
+
+/* How far a row was tried. Worse first. */
+enum kiln_tested {
+    KILN_TESTED_NO,
+    KILN_TESTED_SIMULATOR,
+    KILN_TESTED_ROM_EMULATED,
+    KILN_TESTED_BOARD
+};
+
+#define KILN_MAP_READ    1u
+#define KILN_MAP_WRITE   2u
+#define KILN_MAP_EXECUTE 4u
+#define KILN_MAP_FLASH   8u
+
+struct kiln_map_entry {
+    const char *name;    /* "DROM", "IRAM", "FLASH", "SYSTEM" */
+    uint64_t start, end; /* end exclusive */
+    unsigned flags;
+};
+
+struct kiln_esp_facts;
+struct kiln_stm32_facts;
+
+struct kiln_chip {
+    const char *name;  /* "esp32", "stm32f405": lower case, unique */
+    const char *title; /* "ESP32", "STM32F405/407/415/417" */
+    enum kiln_chip_family family;
+    const struct kiln_map_entry *map;     /* ends with a NULL name */
+    const struct kiln_esp_facts *esp;     /* non-NULL for KILN_FAMILY_ESP */
+    const struct kiln_stm32_facts *stm32; /* non-NULL for KILN_FAMILY_STM32 */
+    enum kiln_tested tested;
+    const char *source;
+};
+
+/* All rows of all families; walk until NULL. */
+const struct kiln_chip *kiln_chip_at(size_t index);
+
+/* By name, letter case, '-' and '_' ignored; an unambiguous prefix of an STM32 name is enough
+ * ("stm32f4" is not). NULL if unknown. */
+const struct kiln_chip *kiln_chip_find(const char *name);
+
+#endif

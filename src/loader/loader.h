@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seam 2: a loader speaks one bootloader's protocol over a link. One const vtable per bootloader, listed
+ * in loader_table.c. Optional ops are NULL, have a shared default and a capability bit.
+ *
+ * Addresses are what the user sees for this kind of device: flash offsets for ESP chips, bus addresses
+ * for DFU devices.
+ */
+#ifndef KILN_LOADER_LOADER_H
+#define KILN_LOADER_LOADER_H
+
+#include "chip/chip.h"
+#include "link/link.h"
+
+enum kiln_link_kind { KILN_LINK_KIND_BYTE, KILN_LINK_KIND_USB };
+
+#define KILN_CAP_READ        1u
+#define KILN_CAP_DIGEST      2u /* MD5 of a range is cheap on the device */
+#define KILN_CAP_ERASE_ALL   4u
+#define KILN_CAP_RUN         8u  /* can start the application */
+#define KILN_CAP_NEEDS_ERASE 16u /* write needs erase before; otherwise write erases by itself */
+#define KILN_CAP_UNPROTECT   32u
+
+#define KILN_REGION_READ  1u
+#define KILN_REGION_ERASE 2u
+#define KILN_REGION_WRITE 4u
+
+/* Pages of one size. A device's memory is an ordered list of such regions. */
+struct kiln_region {
+    char name[40]; /* "Internal Flash", "SPI flash", "Option Bytes" */
+    uint64_t start;
+    uint64_t size;  /* a multiple of page */
+    uint32_t page;  /* smallest erase unit in bytes */
+    uint8_t erased; /* value of an erased byte: FF, or 00 on STM32 L0/L1 */
+    uint8_t access; /* KILN_REGION_* */
+    uint8_t alt;    /* DFU alternate setting */
+};
+
+#define KILN_REGION_MAX 64
+
+struct kiln_target_info {
+    char chip_title[64];          /* "ESP32-D0WD-V3 (revision v3.1)" */
+    char features[160];           /* "Wi-Fi, BT, dual core" or "" */
+    char serial[64];              /* MAC or USB serial number */
+    const struct kiln_chip *chip; /* NULL if only the bootloader is known */
+    char loader[48];              /* "ESP32 boot ROM", "flasher stub", "DfuSe 1.1a" */
+    uint32_t flash_id;            /* JEDEC id, 0 if not applicable */
+    uint32_t crystal_mhz;         /* 0 if unknown */
+    uint32_t baud;                /* rate in use now, 0 if not applicable */
+    struct kiln_region region[KILN_REGION_MAX];
+    size_t region_count;
+    unsigned caps;       /* KILN_CAP_* of this device with this loader */
+    bool read_protected; /* flash cannot be read, writing may need an unprotect */
+    char notes[512];     /* what was assumed and why, '\n' between lines */
+};
+
+enum kiln_before {
+    KILN_BEFORE_DEFAULT,
+    KILN_BEFORE_USB,
+    KILN_BEFORE_NO_RESET,
+    KILN_BEFORE_NO_SYNC
+};
+enum kiln_after {
+    KILN_AFTER_DEFAULT,
+    KILN_AFTER_HARD,
+    KILN_AFTER_SOFT,
+    KILN_AFTER_STAY,
+    KILN_AFTER_STAY_STUB,
+    KILN_AFTER_WATCHDOG
+};
+
+struct kiln_loader_options {
+    const char *chip; /* what the user says it is, or NULL */
+    uint32_t baud;    /* wished rate for data, 0: the best the link holds */
+    enum kiln_before before;
+    enum kiln_after after;
+    bool no_stub;
+    uint32_t connect_attempts;  /* 0: default */
+    const char *stub_dir;       /* NULL: built-in places */
+    const char *layout;         /* DfuSe layout string that replaces the device's */
+    const char *reset_sequence; /* custom ESP reset string, or NULL */
+    uint64_t flash_size;        /* 0: detect */
+};
+
+/* Told as bytes are dealt with; `done` counts within the current op. Must not call back into the loader. */
+struct kiln_progress {
+    void (*step)(void *user, uint64_t done);
+    void *user;
+};
+
+struct kiln_loader;
+
+struct kiln_loader_ops {
+    const char *name; /* "esp", "dfu" */
+    enum kiln_link_kind link_kind;
+
+    /* Finishes the session in the way `after` of the options says and frees nothing. A device that goes
+     * away because of it has done well. Idempotent; also the clean-up after a failure. */
+    enum kiln_status (*leave)(struct kiln_loader *self, struct kiln_ctx *ctx);
+
+    /* Starts the application at `address` (KILN_NO_ADDRESS: the normal boot). */
+    enum kiln_status (*run)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address);
+
+    /* Fills at most `len` bytes from `address`. NULL if not KILN_CAP_READ. */
+    enum kiln_status (*read)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                             uint8_t *bytes, size_t len, const struct kiln_progress *progress);
+
+    /* Erases whole pages; [address, address+len) must be page-aligned within one region. */
+    enum kiln_status (*erase)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                              uint64_t len, const struct kiln_progress *progress);
+
+    enum kiln_status (*erase_all)(struct kiln_loader *self, struct kiln_ctx *ctx);
+
+    /* Writes. With KILN_CAP_NEEDS_ERASE the range was erased before; otherwise the op erases the pages it
+     * touches, so `address` and the end are page-aligned (the planner sees to both). */
+    enum kiln_status (*write)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                              const uint8_t *bytes, size_t len,
+                              const struct kiln_progress *progress);
+
+    /* MD5 of what is in flash now. NULL if not KILN_CAP_DIGEST. */
+    enum kiln_status (*digest)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                               uint64_t len, uint8_t out_md5[16]);
+
+    /* Removes read protection; erases the whole chip and may reset it. NULL if not KILN_CAP_UNPROTECT. */
+    enum kiln_status (*unprotect)(struct kiln_loader *self, struct kiln_ctx *ctx);
+
+    /* What is known of the device; valid as long as the loader. */
+    const struct kiln_target_info *(*info)(const struct kiln_loader *self);
+
+    /* Frees the loader; the link stays open and the caller's. */
+    void (*free)(struct kiln_loader *self);
+};
+
+struct kiln_loader {
+    const struct kiln_loader_ops *ops;
+};
+
+/*
+ * Connects: brings the chip into its bootloader, syncs, identifies. Links are borrowed. Errors: TIMEOUT
+ * (silent), PROTO, REFUSED (chip is not the one asked for), ... with a diagnosis in the message.
+ */
+KILN_MUST_USE enum kiln_status kiln_esp_connect(struct kiln_ctx *ctx, struct kiln_byte_link *link,
+                                                const struct kiln_loader_options *options,
+                                                struct kiln_loader **out_loader);
+KILN_MUST_USE enum kiln_status kiln_dfu_connect(struct kiln_ctx *ctx, struct kiln_usb_link *link,
+                                                const struct kiln_loader_options *options,
+                                                struct kiln_loader **out_loader);
+
+/* One row of the loader table: how a device is recognised and which loader talks to it. */
+struct kiln_loader_row {
+    const char *name;
+    enum kiln_link_kind link_kind;
+    enum kiln_status (*connect_byte)(struct kiln_ctx *ctx, struct kiln_byte_link *link,
+                                     const struct kiln_loader_options *options,
+                                     struct kiln_loader **out_loader);
+    enum kiln_status (*connect_usb)(struct kiln_ctx *ctx, struct kiln_usb_link *link,
+                                    const struct kiln_loader_options *options,
+                                    struct kiln_loader **out_loader);
+};
+
+const struct kiln_loader_row *kiln_loader_find(const char *name);
+const struct kiln_loader_row *kiln_loader_at(size_t index); /* NULL after the last */
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The planner: a pure function of (image, regions of the device, what is known of their contents,
+ * policy). It gives the steps with byte totals. Dry run, progress totals, the job and golden tests all
+ * read the same plan.
+ */
+#ifndef KILN_PLAN_PLAN_H
+#define KILN_PLAN_PLAN_H
+
+#include "base/ctx.h"
+#include "loader/loader.h"
+
+#include <kiln/event.h>
+#include <kiln/image.h>
+
+/* A page-aligned piece of the device that the image touches, with the bytes it shall hold afterwards. */
+struct kiln_plan_extent {
+    uint64_t address;
+    size_t size; /* whole pages */
+    const struct kiln_region *region;
+    uint8_t *bytes; /* wanted contents; bytes outside the image hold region->erased until `kept` */
+    uint8_t *covered; /* one flag a page, KILN_PAGE_* */
+};
+
+#define KILN_PAGE_PARTIAL 1u /* the image covers only part of this page */
+#define KILN_PAGE_EQUAL   2u /* known to hold the wanted bytes already */
+#define KILN_PAGE_BLANK   4u /* known to be erased */
+
+/* A stretch of a page that the image does not cover and that shall be kept. */
+struct kiln_plan_gap {
+    uint64_t address;
+    size_t size;
+    size_t extent;
+};
+
+struct kiln_plan_step {
+    enum kiln_step_kind kind;
+    size_t extent;
+    uint64_t address;
+    size_t size;
+};
+
+struct kiln_plan_policy {
+    bool full; /* nothing is skipped */
+    bool no_verify;
+    bool needs_erase; /* KILN_CAP_NEEDS_ERASE of the loader */
+    bool erase_all;   /* the whole chip is erased first: every page counts as blank */
+    bool keep_tail;   /* keep also what is behind the image in its last page */
+    bool force;
+};
+
+struct kiln_plan {
+    struct kiln_plan_extent *extents;
+    size_t extent_count;
+    struct kiln_plan_gap *gaps;
+    size_t gap_count;
+    struct kiln_plan_step *steps;
+    size_t step_count;
+    uint64_t image_bytes, erase_bytes, write_bytes, skip_bytes, verify_bytes, kept_bytes;
+};
+
+/*
+ * Step 1: lays the images over the regions. REFUSED when a byte falls outside what can be written (the
+ * message names the image, the first bad byte and the region), ARG when an image has no address.
+ * Frees nothing of the images, which must outlive nothing: the bytes are copied.
+ */
+KILN_MUST_USE enum kiln_status
+kiln_plan_layout(struct kiln_ctx *ctx, const struct kiln_image *const *images, size_t image_count,
+                 const struct kiln_region *regions, size_t region_count,
+                 const struct kiln_plan_policy *policy, struct kiln_plan *out_plan);
+
+/* Step 2: the job fills the gaps' bytes (read from the device) and sets the page flags EQUAL and BLANK
+ * in the extents as far as it surveyed them. Step 3: */
+KILN_MUST_USE enum kiln_status kiln_plan_steps(struct kiln_ctx *ctx,
+                                               const struct kiln_plan_policy *policy,
+                                               struct kiln_plan *plan);
+
+void kiln_plan_dispose(struct kiln_plan *plan);
+
+/* ---- safety checks before the first write ---- */
+
+/* Does the image fit the chip (chip id, machine), does it start where it was linked, would it overwrite a
+ * bootloader that it or the board expects? `force` turns a refusal into a note. */
+struct kiln_guard_input {
+    const struct kiln_image *const *images;
+    size_t image_count;
+    const struct kiln_target_info *target;
+    const uint8_t *flash_start; /* the first bytes of the main flash now, or NULL if unreadable */
+    size_t flash_start_len;
+    bool force;
+};
+
+KILN_MUST_USE enum kiln_status kiln_guard_check(struct kiln_ctx *ctx,
+                                                const struct kiln_guard_input *input, char *notes,
+                                                size_t notes_cap);
+
+#endif
