@@ -76,7 +76,12 @@ struct kiln_byte_link {
     struct kiln_byte_link *below; /* NULL at the bottom; owned */
 };
 
-/* Every op of a pass-through layer, for layers to name in their vtable. read and write included. */
+/*
+ * Every op may be NULL except read, write, discard_input and close: drain then is OK at once, caps is 0,
+ * describe gives the name, the rest is UNSUPPORTED.
+ *
+ * Pass-through ops, for layers to name in their vtable.
+ */
 enum kiln_status kiln_byte_pass_read(struct kiln_byte_link *self, struct kiln_ctx *ctx,
                                      uint8_t *bytes, size_t cap, size_t *out_len);
 enum kiln_status kiln_byte_pass_write(struct kiln_byte_link *self, struct kiln_ctx *ctx,
@@ -91,7 +96,7 @@ enum kiln_status kiln_byte_pass_reopen(struct kiln_byte_link *self, struct kiln_
 unsigned kiln_byte_pass_caps(const struct kiln_byte_link *self);
 void kiln_byte_pass_describe(const struct kiln_byte_link *self, char *text, size_t cap);
 
-/* Callers use these, not the vtable. */
+/* Callers use these, not the vtable. Reading or writing 0 bytes is OK and does nothing. */
 KILN_MUST_USE enum kiln_status kiln_link_read(struct kiln_byte_link *link, struct kiln_ctx *ctx,
                                               uint8_t *bytes, size_t cap, size_t *out_len);
 KILN_MUST_USE enum kiln_status kiln_link_write(struct kiln_byte_link *link, struct kiln_ctx *ctx,
@@ -128,7 +133,8 @@ struct kiln_usb_identity {
     char manufacturer[64];
 };
 
-#define KILN_USB_CONFIG_MAX 4096
+#define KILN_USB_CONFIG_MAX  4096
+#define KILN_USB_CONTROL_MAX 4096
 
 struct kiln_usb_link;
 
@@ -141,7 +147,7 @@ struct kiln_usb_link_ops {
     const char *name; /* "libusb", "sim", "trace", ... */
 
     /* One control transfer on endpoint 0. For device-to-host `data` takes up to `len` bytes and *out_len
-     * says how many came; for host-to-device all `len` bytes are sent. `len` <= 4096.
+     * says how many came; for host-to-device all `len` bytes are sent. `len` <= KILN_USB_CONTROL_MAX.
      * NAK: the device stalled the request (code = 0). TIMEOUT, CANCELLED, GONE, IO (babble, CRC, ...). */
     enum kiln_status (*control)(struct kiln_usb_link *self, struct kiln_ctx *ctx,
                                 const struct kiln_usb_setup *setup, uint8_t *data, size_t len,
@@ -182,7 +188,31 @@ struct kiln_usb_link {
     struct kiln_usb_link *below; /* NULL at the bottom; owned */
 };
 
-/* Callers use these, not the vtable. */
+/*
+ * transfer, claim, release and reopen may be NULL: claim and release then are OK, the others UNSUPPORTED.
+ *
+ * Pass-through ops, for layers to name in their vtable.
+ */
+enum kiln_status kiln_usb_pass_control(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                       const struct kiln_usb_setup *setup, uint8_t *data,
+                                       size_t len, size_t *out_len);
+enum kiln_status kiln_usb_pass_transfer(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                        uint8_t endpoint, uint8_t *data, size_t len,
+                                        size_t *out_len);
+enum kiln_status kiln_usb_pass_claim(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                     uint8_t interface);
+enum kiln_status kiln_usb_pass_release(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                       uint8_t interface);
+enum kiln_status kiln_usb_pass_set_alt(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                       uint8_t interface, uint8_t alt);
+enum kiln_status kiln_usb_pass_reset(struct kiln_usb_link *self, struct kiln_ctx *ctx);
+enum kiln_status kiln_usb_pass_reopen(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                      const struct kiln_usb_match *match);
+bool kiln_usb_pass_is_gone(struct kiln_usb_link *self);
+const struct kiln_usb_identity *kiln_usb_pass_identity(const struct kiln_usb_link *self);
+const uint8_t *kiln_usb_pass_config(const struct kiln_usb_link *self, size_t *out_len);
+
+/* Callers use these, not the vtable. out_len may be NULL. */
 KILN_MUST_USE enum kiln_status kiln_usb_control(struct kiln_usb_link *link, struct kiln_ctx *ctx,
                                                 const struct kiln_usb_setup *setup, uint8_t *data,
                                                 size_t len, size_t *out_len);
