@@ -58,7 +58,7 @@ const char *kiln_device_state_name(enum kiln_device_state state)
 
 static const char *const hints[KILN_HINT_COUNT] = {
     [KILN_HINT_NONE] = "",
-#define KILN_HINT(id, text) [KILN_HINT_##id] = text,
+#define KILN_HINT(id, text) [KILN_HINT_##id] = (text),
 #include <kiln/hints.def>
 #undef KILN_HINT
 };

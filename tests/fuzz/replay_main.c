@@ -22,7 +22,7 @@ static int run_file(const char *path)
     fseek(file, 0, SEEK_END);
     size = ftell(file);
     rewind(file);
-    if (size >= 0 && (bytes = malloc((size_t)size + 1)) != NULL &&
+    if (size >= 0 && (bytes = malloc(size > 0 ? (size_t)size : 1)) != NULL &&
         fread(bytes, 1, (size_t)size, file) == (size_t)size)
         LLVMFuzzerTestOneInput(bytes, (size_t)size);
     free(bytes);
