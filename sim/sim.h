@@ -30,17 +30,15 @@ struct kiln_sim_knobs {
     uint32_t latency_us;  /* latency=N: extra delay of the USB-serial bridge per read and write */
     uint32_t seed;        /* seed=N: for everything random */
     /* Failures. Operations are counted from 0 in the board's own unit: flash erase and program calls. */
-    int64_t
-        power_cut_at; /* cut=N: power is lost right after (and in the middle of) flash operation N */
+    int64_t power_cut_at;     /* cut=N: power is lost in the middle of flash operation N */
     int64_t drop_reply_at;    /* drop=N: the Nth reply is never sent */
     int64_t corrupt_reply_at; /* corrupt=N: one bit of the Nth reply is wrong */
     int64_t refuse_at;        /* refuse=N: the Nth command is refused with the protocol's error */
     int64_t delay_at;         /* delay=N:... the Nth reply comes delay_ms late */
     uint32_t delay_ms;        /* delayms=M */
     int64_t unplug_at;        /* unplug=N: the device vanishes at the Nth command */
-    int64_t
-        bad_sector_at; /* badsector=ADDR: that sector cannot be erased or programmed; silent no-op */
-    char variant[32];  /* variant=NAME: board's own, e.g. "short-string", "rdp1", "rev3" */
+    int64_t bad_sector_at;    /* badsector=ADDR: that sector ignores erase and program, silently */
+    char variant[32];         /* variant=NAME: board's own, e.g. "short-string", "rdp1", "rev3" */
 };
 
 #define KILN_SIM_NEVER (-1)
@@ -49,6 +47,14 @@ void kiln_sim_knobs_init(struct kiln_sim_knobs *knobs);
 /* `text` is what follows "sim:". ARG with the offending word. */
 KILN_MUST_USE enum kiln_status kiln_sim_knobs_parse(struct kiln_ctx *ctx, const char *text,
                                                     struct kiln_sim_knobs *knobs);
+
+/* flash=FILE: what is in the file goes to the start of `flash`; a file that is not there yet is no error.
+ * IO. */
+KILN_MUST_USE enum kiln_status kiln_sim_flash_load(struct kiln_ctx *ctx,
+                                                   const struct kiln_sim_knobs *knobs,
+                                                   uint8_t *flash, size_t size);
+/* Writes the whole array to the file; false if that failed. Called by a board's `free`. */
+bool kiln_sim_flash_save(const struct kiln_sim_knobs *knobs, const uint8_t *flash, size_t size);
 
 /* ---- UART boards ------------------------------------------------------------------------------ */
 
