@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* lint-as: src/base/sample.h */
+#ifndef KILN_BASE_SAMPLE_H
+#define KILN_BASE_SAMPLE_H
+#include <stddef.h>
+#include <stdint.h>
+uint32_t f(size_t len);
+#endif

@@ -1,0 +1,3 @@
+/* no licence line */
+/* lint-as: src/base/sample.c */
+int f(void);
