@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,7 +144,7 @@ enum kiln_status kiln_sim_knobs_parse(struct kiln_ctx *ctx, const char *text,
     if (board_len >= sizeof knobs->board || strlen(text) >= sizeof copy)
         return kiln_fail(ctx, KILN_E_ARG, "there is no simulated board \"%.40s\"", text);
     memcpy(knobs->board, text, board_len);
-    strcpy(copy, text + board_len + (text[board_len] == '?'));
+    snprintf(copy, sizeof copy, "%s", text + board_len + (text[board_len] == '?'));
     rest = copy;
     while ((word = strsep(&rest, "&")) != NULL)
         if (*word != '\0')

@@ -82,17 +82,23 @@ struct kiln_byte_link {
  *
  * Pass-through ops, for layers to name in their vtable.
  */
-enum kiln_status kiln_byte_pass_read(struct kiln_byte_link *self, struct kiln_ctx *ctx,
-                                     uint8_t *bytes, size_t cap, size_t *out_len);
-enum kiln_status kiln_byte_pass_write(struct kiln_byte_link *self, struct kiln_ctx *ctx,
-                                      const uint8_t *bytes, size_t len);
-enum kiln_status kiln_byte_pass_drain(struct kiln_byte_link *self, struct kiln_ctx *ctx);
-enum kiln_status kiln_byte_pass_discard(struct kiln_byte_link *self, struct kiln_ctx *ctx);
-enum kiln_status kiln_byte_pass_baud(struct kiln_byte_link *self, struct kiln_ctx *ctx,
-                                     uint32_t baud);
-enum kiln_status kiln_byte_pass_lines(struct kiln_byte_link *self, struct kiln_ctx *ctx,
-                                      unsigned mask, unsigned levels);
-enum kiln_status kiln_byte_pass_reopen(struct kiln_byte_link *self, struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_read(struct kiln_byte_link *self,
+                                                   struct kiln_ctx *ctx, uint8_t *bytes, size_t cap,
+                                                   size_t *out_len);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_write(struct kiln_byte_link *self,
+                                                    struct kiln_ctx *ctx, const uint8_t *bytes,
+                                                    size_t len);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_drain(struct kiln_byte_link *self,
+                                                    struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_discard(struct kiln_byte_link *self,
+                                                      struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_baud(struct kiln_byte_link *self,
+                                                   struct kiln_ctx *ctx, uint32_t baud);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_lines(struct kiln_byte_link *self,
+                                                    struct kiln_ctx *ctx, unsigned mask,
+                                                    unsigned levels);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_reopen(struct kiln_byte_link *self,
+                                                     struct kiln_ctx *ctx);
 unsigned kiln_byte_pass_caps(const struct kiln_byte_link *self);
 void kiln_byte_pass_describe(const struct kiln_byte_link *self, char *text, size_t cap);
 
@@ -193,21 +199,25 @@ struct kiln_usb_link {
  *
  * Pass-through ops, for layers to name in their vtable.
  */
-enum kiln_status kiln_usb_pass_control(struct kiln_usb_link *self, struct kiln_ctx *ctx,
-                                       const struct kiln_usb_setup *setup, uint8_t *data,
-                                       size_t len, size_t *out_len);
-enum kiln_status kiln_usb_pass_transfer(struct kiln_usb_link *self, struct kiln_ctx *ctx,
-                                        uint8_t endpoint, uint8_t *data, size_t len,
-                                        size_t *out_len);
-enum kiln_status kiln_usb_pass_claim(struct kiln_usb_link *self, struct kiln_ctx *ctx,
-                                     uint8_t interface);
-enum kiln_status kiln_usb_pass_release(struct kiln_usb_link *self, struct kiln_ctx *ctx,
-                                       uint8_t interface);
-enum kiln_status kiln_usb_pass_set_alt(struct kiln_usb_link *self, struct kiln_ctx *ctx,
-                                       uint8_t interface, uint8_t alt);
-enum kiln_status kiln_usb_pass_reset(struct kiln_usb_link *self, struct kiln_ctx *ctx);
-enum kiln_status kiln_usb_pass_reopen(struct kiln_usb_link *self, struct kiln_ctx *ctx,
-                                      const struct kiln_usb_match *match);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_control(struct kiln_usb_link *self,
+                                                     struct kiln_ctx *ctx,
+                                                     const struct kiln_usb_setup *setup,
+                                                     uint8_t *data, size_t len, size_t *out_len);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_transfer(struct kiln_usb_link *self,
+                                                      struct kiln_ctx *ctx, uint8_t endpoint,
+                                                      uint8_t *data, size_t len, size_t *out_len);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_claim(struct kiln_usb_link *self, struct kiln_ctx *ctx,
+                                                   uint8_t interface);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_release(struct kiln_usb_link *self,
+                                                     struct kiln_ctx *ctx, uint8_t interface);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_set_alt(struct kiln_usb_link *self,
+                                                     struct kiln_ctx *ctx, uint8_t interface,
+                                                     uint8_t alt);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_reset(struct kiln_usb_link *self,
+                                                   struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_usb_pass_reopen(struct kiln_usb_link *self,
+                                                    struct kiln_ctx *ctx,
+                                                    const struct kiln_usb_match *match);
 bool kiln_usb_pass_is_gone(struct kiln_usb_link *self);
 const struct kiln_usb_identity *kiln_usb_pass_identity(const struct kiln_usb_link *self);
 const uint8_t *kiln_usb_pass_config(const struct kiln_usb_link *self, size_t *out_len);
