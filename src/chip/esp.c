@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "chip/esp.h"
+
+const struct kiln_esp_code kiln_esp_sizes[] = {
+    {1u << 20, 0x00, "1MB"},   {2u << 20, 0x10, "2MB"},     {4u << 20, 0x20, "4MB"},
+    {8u << 20, 0x30, "8MB"},   {16u << 20, 0x40, "16MB"},   {32u << 20, 0x50, "32MB"},
+    {64u << 20, 0x60, "64MB"}, {128u << 20, 0x70, "128MB"}, {0, 0, NULL},
+};
+
+const struct kiln_esp_code kiln_esp8266_sizes[] = {
+    {512u << 10, 0x00, "512KB"}, {256u << 10, 0x10, "256KB"},
+    {1u << 20, 0x20, "1MB"},     {2u << 20, 0x30, "2MB"},
+    {4u << 20, 0x40, "4MB"},     {2u << 20, 0x50, "2MB-c1"},
+    {4u << 20, 0x60, "4MB-c1"},  {8u << 20, 0x80, "8MB"},
+    {16u << 20, 0x90, "16MB"},   {0, 0, NULL},
+};
+
+const struct kiln_chip *kiln_esp_by_chip_id(uint32_t chip_id)
+{
+    const struct kiln_chip *chip;
+
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++) {
+        if (chip->esp != NULL && chip->esp->chip_id >= 0 && (uint32_t)chip->esp->chip_id == chip_id)
+            return chip;
+    }
+    return NULL;
+}
+
+const struct kiln_chip *kiln_esp_by_magic(uint32_t magic)
+{
+    const struct kiln_chip *chip;
+
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++) {
+        if (chip->esp != NULL && chip->esp->magic != 0 && chip->esp->magic == magic)
+            return chip;
+    }
+    return NULL;
+}
+
+const struct kiln_esp_console *kiln_esp_console_of(const struct kiln_esp_facts *facts,
+                                                   unsigned revision)
+{
+    const struct kiln_esp_console *row = facts->console;
+
+    while (row != NULL && row->below_revision != 0 && revision >= row->below_revision)
+        row++;
+    return row;
+}
+
+const char *kiln_esp_stub_of(const struct kiln_esp_facts *facts, unsigned revision)
+{
+    const struct kiln_esp_stub *row = facts->stubs;
+
+    while (row->below_revision != 0 && revision >= row->below_revision)
+        row++;
+    return row->file;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known of a chip with Espressif's serial bootloader: the columns of its row. Registers are bus
+ * addresses, fields say where in a register their bits are, so that the loader reads columns and never
+ * asks which chip it talks to.
+ *
+ * Sources: Espressif's technical reference manuals, esptool 5.2.0 (per-chip constants), esp-flasher-stub
+ * 1.1.0. Names of registers keep their spelling there.
+ */
+#ifndef KILN_CHIP_ESP_H
+#define KILN_CHIP_ESP_H
+
+#include "chip/chip.h"
+#include "chip/esp_reset.h"
+
+/* Some bits of a register; several of them make a value: value |= bits << place. */
+struct kiln_esp_bits {
+    uint32_t reg;
+    uint8_t shift, width, place;
+};
+
+#define KILN_ESP_PARTS 6
+
+struct kiln_esp_value {
+    struct kiln_esp_bits
+        part[KILN_ESP_PARTS]; /* ends with width 0; no part at all: the value is 0 */
+};
+
+/* The name of a variant: the first row with (key & mask) == value. The key is the chip's `variant` value
+ * with the major revision in bits 24 and up. */
+struct kiln_esp_name {
+    uint32_t mask, value;
+    const char *name; /* NULL ends the list */
+};
+
+/* One feature, there if the field has this value. */
+struct kiln_esp_feature {
+    struct kiln_esp_bits field;
+    uint32_t value;
+    const char *text; /* NULL ends the list */
+};
+
+/* An entry of the image header's frequency or size nibble. */
+struct kiln_esp_code {
+    uint64_t value; /* MHz or bytes; 0 ends the list */
+    uint8_t code;
+    const char *name; /* "80m", "4MB" */
+};
+
+extern const struct kiln_esp_code kiln_esp_sizes[];
+extern const struct kiln_esp_code kiln_esp8266_sizes[];
+
+/* The RAM word of the ROM that says which port is the console. Rows are tried in order; the last is for any revision. */
+struct kiln_esp_console {
+    uint16_t below_revision; /* major * 100 + minor; 0: any revision */
+    uint32_t word;
+    uint8_t usb_otg, usb_jtag_serial; /* values of the word, 0 if the chip has no such port */
+};
+
+struct kiln_esp_stub {
+    uint16_t below_revision; /* 0: any */
+    const char *file;        /* "esp32"; NULL: no stub runs on this revision */
+};
+
+/* Register offsets from spi_base. */
+struct kiln_esp_spi {
+    uint32_t base;
+    uint8_t usr, usr1, usr2, w0;
+    uint8_t mosi_dlen, miso_dlen; /* 0: the lengths are in usr1 */
+};
+
+struct kiln_esp_watchdog {
+    uint32_t config0, config1, wprotect, wkey; /* config0 0: not known */
+    uint32_t swd_conf, swd_auto_feed, swd_wprotect, swd_wkey;
+};
+
+/* How the ROM takes a rate that CHANGE_BAUD asks for when its idea of the crystal is wrong. */
+enum kiln_esp_rom_clock {
+    KILN_ESP_CLOCK_RIGHT,
+    KILN_ESP_CLOCK_ASSUMED,   /* believes in `mhz` */
+    KILN_ESP_CLOCK_REGISTER,  /* believes what `field` says, in MHz */
+    KILN_ESP_CLOCK_CALIBRATED /* (field * 15625 * field2 / 40) Hz, from its own RC oscillator */
+};
+
+struct kiln_esp_clock {
+    enum kiln_esp_rom_clock kind;
+    uint16_t mhz;
+    struct kiln_esp_bits field, field2;
+};
+
+/* One step of the sequence that powers the flash: reg = (reg & ~clear) | set, then a pause. */
+struct kiln_esp_power_step {
+    uint32_t reg, clear, set; /* reg 0 ends the list */
+    uint16_t wait_us;
+};
+
+/* Properties and faults. */
+#define KILN_ESP_ROM_MINIMAL \
+    0x0001u /* ROM has no DEFL, MD5, CHANGE_BAUD, SPI_ATTACH, SPI_SET_PARAMS */
+#define KILN_ESP_BEGIN_4_WORDS  0x0002u /* ROM's BEGIN has no encryption word */
+#define KILN_ESP_ERASE_BUG      0x0004u /* ROM erases about twice what FLASH_BEGIN asks for */
+#define KILN_ESP_SPI_ADDR_MSB   0x0008u /* SPI address register is justified to the left */
+#define KILN_ESP_MAC_OTP        0x0010u /* MAC in three OTP words with a vendor byte */
+#define KILN_ESP_EUI64          0x0020u /* bits 16-31 of the second MAC word go behind the OUI */
+#define KILN_ESP_WDT_RESET      0x0040u /* the watchdog can reset the chip without losing the port */
+#define KILN_ESP_NO_STUB_SB     0x0080u /* no stub runs with secure boot on */
+#define KILN_ESP_SDM_NO_BAUD    0x0100u /* the rate cannot be changed in secure download mode */
+#define KILN_ESP_BIG_FLASH      0x0200u /* the stub reaches flash above 16 MB */
+#define KILN_ESP_CLEAR_FORCE_DL 0x0400u /* clear the force-download bit before a hard reset */
+#define KILN_ESP_OTG_WDT_ALWAYS 0x0800u /* on USB-OTG only the watchdog resets */
+#define KILN_ESP_REV0_BY_BLOCK \
+    0x1000u                          /* block version 1.1 with minor & 7 == 0 means revision 0.0 */
+#define KILN_ESP_SOFT_RESET  0x2000u /* the stub can run the application without a reset */
+#define KILN_ESP_UNARY_MAJOR 0x4000u /* raw major revision 0,1,3,7 stands for 0,1,2,3 */
+
+struct kiln_esp_facts {
+    int32_t chip_id;      /* IMAGE_CHIP_ID and the id of GET_SECURITY_INFO; -1: has none */
+    uint32_t magic;       /* word at 40001000 of chips that are told by it; 0: none */
+    uint32_t boot_offset; /* where the second-stage bootloader is */
+    uint32_t uf2_family;
+    uint32_t flags;
+    struct kiln_esp_spi spi;
+    uint32_t uart_clkdiv;
+    uint16_t xtal_mhz; /* fixed crystal, 0: measured */
+    uint8_t xtal_divider;
+    struct kiln_esp_clock rom_clock;
+    uint32_t efuse_base, efuse_block1, efuse_block2;
+    uint32_t mac; /* first of two words */
+    struct kiln_esp_value major, minor, package, variant, block_version;
+    const struct kiln_esp_name *names;
+    const char *features;                    /* what every one of them has */
+    const struct kiln_esp_feature *extra;    /* may be NULL */
+    const struct kiln_esp_code *frequencies; /* nibble of the image header */
+    const struct kiln_esp_code *sizes;
+    const struct kiln_esp_console *console; /* may be NULL */
+    const struct kiln_esp_stub *stubs;      /* ends with a row for any revision */
+    struct kiln_esp_watchdog wdt;
+    uint32_t strap;          /* GPIO_STRAP_REG, bit 3 = GPIO0 was high; 0: not known */
+    uint32_t force_download; /* RTC_CNTL_OPTION1_REG; 0: none */
+    uint32_t force_download_mask;
+    struct kiln_esp_bits crypt_count, secure_boot;
+    const struct kiln_esp_power_step
+        *power_on; /* before SPI_ATTACH, for revision power_on_revision */
+    uint16_t power_on_revision;
+    uint32_t irom_start, irom_end, drom_start,
+        drom_end;           /* flash-mapped, as an image maker needs it */
+    uint8_t mmu_page_kb[4]; /* selectable sizes, 0-terminated unless full */
+    uint8_t encrypted_align;
+};
+
+#define KILN_ESP_MAGIC_REG 0x40001000u
+
+/* The row with this id, NULL if none. */
+const struct kiln_chip *kiln_esp_by_chip_id(uint32_t chip_id);
+const struct kiln_chip *kiln_esp_by_magic(uint32_t magic);
+
+/* The rows that apply to a revision (major * 100 + minor); NULL if there is none. */
+const struct kiln_esp_console *kiln_esp_console_of(const struct kiln_esp_facts *facts,
+                                                   unsigned revision);
+const char *kiln_esp_stub_of(const struct kiln_esp_facts *facts, unsigned revision);
+
+#endif

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The H series, P4, and the newest parts: E22, S31.
+ *
+ * Constants are from esptool 5.2.0 and the technical reference manuals and keep their addresses as there; bits of
+ * revision, package and features are those of the eFuse tables. See chip/esp.h for the columns.
+ */
+#include "chip/rows.h"
+
+#define R KILN_MAP_READ
+#define W KILN_MAP_WRITE
+#define X KILN_MAP_EXECUTE
+#define F KILN_MAP_FLASH
+
+/* ---- ESP32-H2 ---- */
+
+static const struct kiln_map_entry esp32h2_map[] = {
+    {"DROM", 0x42000000, 0x43000000, R | F},
+    {"DRAM", 0x40800000, 0x40880000, R | W},
+    {"BYTE_ACCESSIBLE", 0x40800000, 0x40880000, R | W},
+    {"DROM_MASK", 0x4004ac00, 0x40050000, R},
+    {"IROM_MASK", 0x40000000, 0x4004ac00, R | X},
+    {"IROM", 0x42000000, 0x43000000, R | X | F},
+    {"IRAM", 0x40800000, 0x40880000, R | W | X},
+    {"RTC_IRAM", 0x50000000, 0x50004000, R | W | X},
+    {"RTC_DRAM", 0x50000000, 0x50004000, R | W},
+    {"MEM_INTERNAL2", 0x600fe000, 0x60100000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32h2_names[] = {
+    {0x7, 0x0, "ESP32-H2"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32h2_frequencies[] = {
+    {48, 0xf, "48m"}, {24, 0x0, "24m"}, {16, 0x1, "16m"}, {12, 0x2, "12m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32h2_console[] = {
+    {0, 0x4084fefc, 0, 3},
+};
+
+static const struct kiln_esp_stub esp32h2_stubs[] = {
+    {0, "esp32h2"},
+};
+
+static const struct kiln_esp_facts esp32h2_facts = {
+    .chip_id = 16,
+    .boot_offset = 0x0,
+    .uf2_family = 0x332726f6,
+    .flags = KILN_ESP_EUI64,
+    .spi = {0x60003000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .uart_clkdiv = 0x60000014,
+    .xtal_mhz = 32,
+    .xtal_divider = 1,
+    .efuse_base = 0x600b0800,
+    .efuse_block1 = 0x600b0844,
+    .efuse_block2 = 0x600b085c,
+    .mac = 0x600b0844,
+    .major = {{{0x600b0850, 21, 2, 0}}},
+    .minor = {{{0x600b0850, 18, 3, 0}}},
+    .package = {{{0x600b0854, 0, 3, 0}}},
+    .variant = {{{0x600b0854, 0, 3, 0}}},
+    .names = esp32h2_names,
+    .features = "BT 5 (LE), IEEE802.15.4, Single Core, 96MHz",
+    .frequencies = esp32h2_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32h2_console,
+    .stubs = esp32h2_stubs,
+    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c1c, 0x50d83aa1, 0x600b1c20, 0x00040000, 0x600b1c24,
+            0x50d83aa1},
+    .crypt_count = {0x600b0834, 18, 3, 0},
+    .secure_boot = {0x600b0838, 20, 1, 0},
+    .irom_start = 0x42000000,
+    .irom_end = 0x42800000,
+    .drom_start = 0x42800000,
+    .drom_end = 0x43000000,
+    .mmu_page_kb = {8, 16, 32, 64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32-H21 ---- */
+
+static const struct kiln_map_entry esp32h21_map[] = {
+    {"DROM", 0x42000000, 0x43000000, R | F},
+    {"DRAM", 0x40800000, 0x40880000, R | W},
+    {"BYTE_ACCESSIBLE", 0x40800000, 0x40880000, R | W},
+    {"DROM_MASK", 0x4004ac00, 0x40050000, R},
+    {"IROM_MASK", 0x40000000, 0x4004ac00, R | X},
+    {"IROM", 0x42000000, 0x43000000, R | X | F},
+    {"IRAM", 0x40800000, 0x40880000, R | W | X},
+    {"RTC_IRAM", 0x50000000, 0x50004000, R | W | X},
+    {"RTC_DRAM", 0x50000000, 0x50004000, R | W},
+    {"MEM_INTERNAL2", 0x600fe000, 0x60100000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32h21_names[] = {
+    {0x0, 0x0, "ESP32-H21"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32h21_frequencies[] = {
+    {48, 0xf, "48m"}, {24, 0x0, "24m"}, {16, 0x1, "16m"}, {12, 0x2, "12m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32h21_console[] = {
+    {0, 0x4084fefc, 0, 3},
+};
+
+static const struct kiln_esp_stub esp32h21_stubs[] = {
+    {0, NULL},
+};
+
+static const struct kiln_esp_facts esp32h21_facts = {
+    .chip_id = 25,
+    .boot_offset = 0x0,
+    .uf2_family = 0xb6dd00af,
+    .flags = KILN_ESP_EUI64,
+    .spi = {0x60003000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .uart_clkdiv = 0x60000014,
+    .xtal_mhz = 32,
+    .xtal_divider = 1,
+    .efuse_base = 0x600b4000,
+    .efuse_block1 = 0x600b4044,
+    .efuse_block2 = 0x600b405c,
+    .mac = 0x600b4044,
+    .names = esp32h21_names,
+    .features = "BT 5 (LE), IEEE802.15.4, Single Core, 96MHz",
+    .frequencies = esp32h21_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32h21_console,
+    .stubs = esp32h21_stubs,
+    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c1c, 0x50d83aa1, 0x600b1c20, 0x00040000, 0x600b1c24,
+            0x50d83aa1},
+    .crypt_count = {0x600b4034, 18, 3, 0},
+    .secure_boot = {0x600b4038, 20, 1, 0},
+    .irom_start = 0x42000000,
+    .irom_end = 0x42800000,
+    .drom_start = 0x42800000,
+    .drom_end = 0x43000000,
+    .mmu_page_kb = {8, 16, 32, 64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32-H4 ---- */
+
+static const struct kiln_map_entry esp32h4_map[] = {
+    {"DROM", 0x42000000, 0x44000000, R | F},
+    {"DRAM", 0x40810000, 0x40860000, R | W},
+    {"BYTE_ACCESSIBLE", 0x40810000, 0x40860000, R | W},
+    {"DROM_MASK", 0x40000000, 0x40050000, R},
+    {"IROM_MASK", 0x40000000, 0x40050000, R | X},
+    {"IROM", 0x42000000, 0x44000000, R | X | F},
+    {"IRAM", 0x40810000, 0x40860000, R | W | X},
+    {"RTC_IRAM", 0x50000000, 0x50004000, R | W | X},
+    {"RTC_DRAM", 0x50000000, 0x50004000, R | W},
+    {"MEM_INTERNAL2", 0x60000000, 0x60100000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32h4_names[] = {
+    {0x0, 0x0, "ESP32-H4 (QFN40)"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32h4_frequencies[] = {
+    {48, 0x0, "48m"}, {24, 0x0, "24m"}, {16, 0x1, "16m"}, {12, 0x2, "12m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32h4_console[] = {
+    {0, 0x4087f580, 0, 3},
+};
+
+static const struct kiln_esp_stub esp32h4_stubs[] = {
+    {0, "esp32h4"},
+};
+
+static const struct kiln_esp_facts esp32h4_facts = {
+    .chip_id = 28,
+    .boot_offset = 0x2000,
+    .uf2_family = 0x9e0baa8a,
+    .flags = KILN_ESP_EUI64,
+    .spi = {0x60099000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .uart_clkdiv = 0x60000014,
+    .xtal_mhz = 32,
+    .xtal_divider = 1,
+    .efuse_base = 0x600b1800,
+    .efuse_block1 = 0x600b1844,
+    .efuse_block2 = 0x600b185c,
+    .mac = 0x600b1844,
+    .names = esp32h4_names,
+    .features = "BT 5 (LE), IEEE802.15.4, Dual Core, 96MHz",
+    .frequencies = esp32h4_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32h4_console,
+    .stubs = esp32h4_stubs,
+    .wdt = {0x60090048, 0x6009004c, 0x60090064, 0x50d83aa1, 0x600b541c, 0x00040000, 0x600b5420,
+            0x50d83aa1},
+    .crypt_count = {0x600b1830, 23, 3, 0},
+    .secure_boot = {0x600b1838, 5, 1, 0},
+    .irom_start = 0x42000000,
+    .irom_end = 0x42800000,
+    .drom_start = 0x42800000,
+    .drom_end = 0x43000000,
+    .mmu_page_kb = {8, 16, 32, 64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32-P4 ---- */
+
+static const struct kiln_map_entry esp32p4_map[] = {
+    {"DROM", 0x40000000, 0x4c000000, R | F},
+    {"DRAM", 0x4ff00000, 0x4ffa0000, R | W},
+    {"BYTE_ACCESSIBLE", 0x4ff00000, 0x4ffa0000, R | W},
+    {"DROM_MASK", 0x4fc00000, 0x4fc20000, R},
+    {"IROM_MASK", 0x4fc00000, 0x4fc20000, R | X},
+    {"IROM", 0x40000000, 0x4c000000, R | X | F},
+    {"IRAM", 0x4ff00000, 0x4ffa0000, R | W | X},
+    {"RTC_IRAM", 0x50108000, 0x50110000, R | W | X},
+    {"RTC_DRAM", 0x50108000, 0x50110000, R | W},
+    {"MEM_INTERNAL2", 0x600fe000, 0x60100000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32p4_names[] = {
+    {0x7, 0x0, "ESP32-P4"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32p4_frequencies[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32p4_console[] = {
+    {300, 0x4ff3fec8, 5, 6},
+    {0, 0x4ffbfec8, 5, 6},
+};
+
+static const struct kiln_esp_stub esp32p4_stubs[] = {
+    {300, "esp32p4-rev1"},
+    {0, "esp32p4"},
+};
+
+/* Revision 3.1 starts with its flash supply off, so that 1.8 V parts survive; the sequence is esptool's. */
+static const struct kiln_esp_power_step esp32p4_power_on[] = {
+    {0x5011010c, 0xffffffff, 1, 10000},
+    {0x501151bc, 0, 1u << 27, 0},
+    {0x501151b8, 0, 1u << 7, 0},
+    {0x501153fc, 0, 3, 50},
+    {0x501151bc, 1u << 27, 0, 0},
+    {0x501151b8, 0xffu << 23, 0, 0},
+    {0x501151b8, 0, 0x80, 0},
+    {0x501151b8, 1u << 7, 0, 1800},
+    {0, 0, 0, 0},
+};
+
+static const struct kiln_esp_facts esp32p4_facts = {
+    .chip_id = 18,
+    .boot_offset = 0x2000,
+    .uf2_family = 0x3d308e94,
+    .flags = KILN_ESP_WDT_RESET | KILN_ESP_BIG_FLASH | KILN_ESP_OTG_WDT_ALWAYS,
+    .spi = {0x5008d000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .xtal_mhz = 40,
+    .xtal_divider = 1,
+    .efuse_base = 0x5012d000,
+    .efuse_block1 = 0x5012d044,
+    .efuse_block2 = 0x5012d05c,
+    .mac = 0x5012d044,
+    .major = {{{0x5012d04c, 4, 2, 0}, {0x5012d04c, 23, 1, 2}}},
+    .minor = {{{0x5012d04c, 0, 4, 0}}},
+    .package = {{{0x5012d04c, 20, 3, 0}}},
+    .variant = {{{0x5012d04c, 20, 3, 0}}},
+    .names = esp32p4_names,
+    .features = "Dual Core + LP Core, 400MHz",
+    .frequencies = esp32p4_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32p4_console,
+    .stubs = esp32p4_stubs,
+    .wdt = {0x50116000, 0x50116004, 0x50116018, 0x50d83aa1, 0x5011601c, 0x00040000, 0x50116020,
+            0x50d83aa1},
+    .strap = 0x500e0038,
+    .force_download = 0x50110008,
+    .force_download_mask = 4,
+    .crypt_count = {0x5012d034, 18, 3, 0},
+    .secure_boot = {0x5012d038, 20, 1, 0},
+    .power_on = esp32p4_power_on,
+    .power_on_revision = 301,
+    .irom_start = 0x40000000,
+    .irom_end = 0x4c000000,
+    .drom_start = 0x40000000,
+    .drom_end = 0x4c000000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32-E22 ---- */
+
+static const struct kiln_map_entry esp32e22_map[] = {
+    {"DROM", 0x3c000000, 0x40000000, R | F},
+    {"DRAM", 0x31000000, 0x31200000, R | W},
+    {"BYTE_ACCESSIBLE", 0x31000000, 0x31200000, R | W},
+    {"DROM_MASK", 0x30000000, 0x30120000, R},
+    {"IROM_MASK", 0x30000000, 0x30120000, R | X},
+    {"IROM", 0x3c000000, 0x40000000, R | X | F},
+    {"IRAM", 0x30fe0000, 0x31200000, R | W | X},
+    {"RTC_IRAM", 0xc0000000, 0xc0008000, R | W | X},
+    {"RTC_DRAM", 0xc0000000, 0xc0008000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32e22_names[] = {
+    {0x0, 0x0, "ESP32-E22"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32e22_frequencies[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32e22_console[] = {
+    {0, 0x3111b700, 3, 0},
+};
+
+static const struct kiln_esp_stub esp32e22_stubs[] = {
+    {0, NULL},
+};
+
+static const struct kiln_esp_facts esp32e22_facts = {
+    .chip_id = 31,
+    .boot_offset = 0x0,
+    .uf2_family = 0x1c5f21b0,
+    .flags = 0,
+    .spi = {0xc3003000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .uart_clkdiv = 0xc3102014,
+    .xtal_divider = 1,
+    .efuse_base = 0xc4008000,
+    .efuse_block1 = 0xc4008044,
+    .efuse_block2 = 0xc400805c,
+    .mac = 0xc4008044,
+    .names = esp32e22_names,
+    .features = "Wi-Fi 6E (tri-band, 2x2 MU-MIMO), BT 5.4 (LE) + Classic, Dual Core, 500MHz",
+    .frequencies = esp32e22_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32e22_console,
+    .stubs = esp32e22_stubs,
+    .strap = 0xc310d000,
+    .secure_boot = {0xc4008038, 20, 1, 0},
+    .irom_start = 0x3c000000,
+    .irom_end = 0x40000000,
+    .drom_start = 0x3c000000,
+    .drom_end = 0x40000000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32-S31 ---- */
+
+static const struct kiln_map_entry esp32s31_map[] = {
+    {"DROM", 0x40000000, 0x54000000, R | F},
+    {"DRAM", 0x2f000000, 0x2f080000, R | W},
+    {"BYTE_ACCESSIBLE", 0x2f000000, 0x2f080000, R | W},
+    {"DROM_MASK", 0x2f800000, 0x2f850000, R},
+    {"IROM_MASK", 0x2f800000, 0x2f850000, R | X},
+    {"IROM", 0x40000000, 0x54000000, R | X | F},
+    {"IRAM", 0x2f000000, 0x2f080000, R | W | X},
+    {"RTC_IRAM", 0x2e000000, 0x2e008000, R | W | X},
+    {"RTC_DRAM", 0x2e000000, 0x2e008000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32s31_names[] = {
+    {0x7, 0x0, "ESP32-S31"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32s31_frequencies[] = {
+    {80, 0xf, "80m"},
+    {40, 0x0, "40m"},
+    {20, 0x2, "20m"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_stub esp32s31_stubs[] = {
+    {0, "esp32s31"},
+};
+
+static const struct kiln_esp_facts esp32s31_facts = {
+    .chip_id = 32,
+    .boot_offset = 0x2000,
+    .uf2_family = 0x3101f7c1,
+    .flags = KILN_ESP_BIG_FLASH,
+    .spi = {0x20500000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .xtal_mhz = 40,
+    .xtal_divider = 1,
+    .efuse_base = 0x20715000,
+    .efuse_block1 = 0x20715044,
+    .efuse_block2 = 0x2071505c,
+    .mac = 0x20715044,
+    .major = {{{0x2071504c, 4, 2, 0}}},
+    .minor = {{{0x2071504c, 0, 4, 0}}},
+    .package = {{{0x2071504c, 20, 3, 0}}},
+    .variant = {{{0x2071504c, 20, 3, 0}}},
+    .names = esp32s31_names,
+    .features = "Wi-Fi 6, BT 5.4 (LE), IEEE802.15.4, Dual Core + LP Core, 300MHz",
+    .frequencies = esp32s31_frequencies,
+    .sizes = kiln_esp_sizes,
+    .stubs = esp32s31_stubs,
+    .crypt_count = {0x20715034, 18, 3, 0},
+    .secure_boot = {0x20715038, 20, 1, 0},
+    .irom_start = 0x40000000,
+    .irom_end = 0x54000000,
+    .drom_start = 0x40000000,
+    .drom_end = 0x54000000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 16,
+};
+
+#define ROW(id, label, how)                                                              \
+    {                                                                                    \
+        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map,         \
+        .esp = &id##_facts, .tested = how, .source = "esptool 5.2.0, targets/" #id ".py" \
+    }
+
+const struct kiln_chip kiln_chip_rows_esp_next[] = {
+    ROW(esp32h2, "ESP32-H2", KILN_TESTED_NO),
+    ROW(esp32h21, "ESP32-H21", KILN_TESTED_NO),
+    ROW(esp32h4, "ESP32-H4", KILN_TESTED_NO),
+    ROW(esp32p4, "ESP32-P4", KILN_TESTED_NO),
+    ROW(esp32e22, "ESP32-E22", KILN_TESTED_NO),
+    ROW(esp32s31, "ESP32-S31", KILN_TESTED_NO),
+    {.name = NULL},
+};

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Xtensa chips: ESP8266, ESP32, S2, S3.
+ *
+ * Constants are from esptool 5.2.0 and the technical reference manuals and keep their addresses as there; bits of
+ * revision, package and features are those of the eFuse tables. See chip/esp.h for the columns.
+ */
+#include "chip/rows.h"
+
+#define R KILN_MAP_READ
+#define W KILN_MAP_WRITE
+#define X KILN_MAP_EXECUTE
+#define F KILN_MAP_FLASH
+
+/* ---- ESP8266 ---- */
+
+static const struct kiln_map_entry esp8266_map[] = {
+    {"DPORT", 0x3ff00000, 0x3ff00010, R | W},
+    {"DRAM", 0x3ffe8000, 0x40000000, R | W},
+    {"IRAM", 0x40100000, 0x40108000, R | W | X},
+    {"IROM", 0x40201010, 0x402e1010, R | X | F},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp8266_names[] = {
+    {0x3d, 0x21, "ESP8285H08"}, {0x3d, 0x1, "ESP8285N08"},
+    {0x3d, 0x29, "ESP8285H16"}, {0x3d, 0x9, "ESP8285N16"},
+    {0x3d, 0x24, "ESP8285H16"}, {0x3d, 0x4, "ESP8285N16"},
+    {0x1, 0x1, "ESP8285"},      {0x2, 0x2, "ESP8285"},
+    {0x0, 0x0, "ESP8266EX"},    {0, 0, NULL},
+};
+
+static const struct kiln_esp_feature esp8266_extra[] = {
+    {{0x3ff00050, 4, 1, 0}, 1, "Embedded Flash"},
+    {{0x3ff00058, 16, 1, 0}, 1, "Embedded Flash"},
+    {{0, 0, 0, 0}, 0, NULL},
+};
+
+static const struct kiln_esp_code esp8266_frequencies[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_stub esp8266_stubs[] = {
+    {0, "esp8266"},
+};
+
+static const struct kiln_esp_facts esp8266_facts = {
+    .chip_id = -1,
+    .magic = 0xfff0c101,
+    .boot_offset = 0x0,
+    .uf2_family = 0x7eab61ed,
+    .flags = KILN_ESP_ROM_MINIMAL | KILN_ESP_BEGIN_4_WORDS | KILN_ESP_ERASE_BUG |
+             KILN_ESP_SPI_ADDR_MSB | KILN_ESP_MAC_OTP | KILN_ESP_SOFT_RESET,
+    .spi = {0x60000200, 0x1c, 0x20, 0x24, 0x40, 0x0, 0x0},
+    .uart_clkdiv = 0x60000014,
+    .xtal_divider = 2,
+    .mac = 0x3ff00050,
+    .variant = {{{0x3ff00050, 4, 1, 0},
+                 {0x3ff00058, 16, 1, 1},
+                 {0x3ff0005c, 25, 3, 2},
+                 {0x3ff00050, 5, 1, 5}}},
+    .names = esp8266_names,
+    .features = "Wi-Fi, 160MHz",
+    .extra = esp8266_extra,
+    .frequencies = esp8266_frequencies,
+    .sizes = kiln_esp8266_sizes,
+    .stubs = esp8266_stubs,
+    .irom_start = 0x40200000,
+    .irom_end = 0x40300000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32 ---- */
+
+static const struct kiln_map_entry esp32_map[] = {
+    {"DROM", 0x3f400000, 0x3f800000, R | F},
+    {"EXTRAM_DATA", 0x3f800000, 0x3fc00000, R | W},
+    {"RTC_DRAM", 0x3ff80000, 0x3ff82000, R | W},
+    {"BYTE_ACCESSIBLE", 0x3ff90000, 0x40000000, R | W},
+    {"DRAM", 0x3ffae000, 0x40000000, R | W},
+    {"DIRAM_DRAM", 0x3ffe0000, 0x3ffffffc, R | W},
+    {"IROM", 0x40000000, 0x40070000, R | X | F},
+    {"CACHE_PRO", 0x40070000, 0x40078000, R | W},
+    {"CACHE_APP", 0x40078000, 0x40080000, R | W},
+    {"IRAM", 0x40080000, 0x400a0000, R | W | X},
+    {"DIRAM_IRAM", 0x400a0000, 0x400bfffc, R | W | X},
+    {"RTC_IRAM", 0x400c0000, 0x400c2000, R | W | X},
+    {"IROM", 0x400d0000, 0x40400000, R | X | F},
+    {"RTC_DATA", 0x50000000, 0x50002000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32_names[] = {
+    {0x1f, 0x10, "ESP32-S0WDQ6"},
+    {0x300000f, 0x3000000, "ESP32-D0WDQ6-V3"},
+    {0xf, 0x0, "ESP32-D0WDQ6"},
+    {0x1f, 0x11, "ESP32-S0WD"},
+    {0x300000f, 0x3000001, "ESP32-D0WD-V3"},
+    {0xf, 0x1, "ESP32-D0WD"},
+    {0xf, 0x2, "ESP32-D2WD"},
+    {0xf, 0x4, "ESP32-U4WDH"},
+    {0x300000f, 0x3000005, "ESP32-PICO-V3"},
+    {0xf, 0x5, "ESP32-PICO-D4"},
+    {0xf, 0x6, "ESP32-PICO-V3-02"},
+    {0xf, 0x7, "ESP32-D0WDR2-V3"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_feature esp32_extra[] = {
+    {{0x3ff5a00c, 1, 1, 0}, 0, "BT"},
+    {{0x3ff5a00c, 0, 1, 0}, 1, "Single Core"},
+    {{0x3ff5a00c, 0, 1, 0}, 0, "Dual Core"},
+    {{0x3ff5a00c, 12, 2, 0}, 3, "160MHz"},
+    {{0x3ff5a00c, 12, 2, 0}, 2, "240MHz"},
+    {{0x3ff5a00c, 9, 3, 0}, 2, "Embedded Flash"},
+    {{0x3ff5a00c, 9, 3, 0}, 4, "Embedded Flash"},
+    {{0x3ff5a00c, 9, 3, 0}, 5, "Embedded Flash"},
+    {{0x3ff5a00c, 9, 3, 0}, 6, "Embedded Flash, Embedded PSRAM"},
+    {{0, 0, 0, 0}, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32_frequencies[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_stub esp32_stubs[] = {
+    {0, "esp32"},
+};
+
+static const struct kiln_esp_facts esp32_facts = {
+    .chip_id = 0,
+    .magic = 0x00f01d83,
+    .boot_offset = 0x1000,
+    .uf2_family = 0x1c5f21b0,
+    .flags = KILN_ESP_BEGIN_4_WORDS | KILN_ESP_SPI_ADDR_MSB | KILN_ESP_UNARY_MAJOR,
+    .spi = {0x3ff42000, 0x1c, 0x20, 0x24, 0x80, 0x28, 0x2c},
+    .uart_clkdiv = 0x3ff40014,
+    .xtal_divider = 1,
+    .rom_clock = {KILN_ESP_CLOCK_CALIBRATED, 0, {0x3ff5f06c, 7, 25, 0}, {0x3ff5a010, 0, 8, 0}},
+    .efuse_base = 0x3ff5a000,
+    .mac = 0x3ff5a004,
+    .major = {{{0x3ff5a00c, 15, 1, 0}, {0x3ff5a014, 20, 1, 1}, {0x3ff6607c, 31, 1, 2}}},
+    .minor = {{{0x3ff5a014, 24, 2, 0}}},
+    .package = {{{0x3ff5a00c, 9, 3, 0}, {0x3ff5a00c, 2, 1, 3}}},
+    .variant = {{{0x3ff5a00c, 9, 3, 0}, {0x3ff5a00c, 2, 1, 3}, {0x3ff5a00c, 0, 1, 4}}},
+    .names = esp32_names,
+    .features = "Wi-Fi",
+    .extra = esp32_extra,
+    .frequencies = esp32_frequencies,
+    .sizes = kiln_esp_sizes,
+    .stubs = esp32_stubs,
+    .strap = 0x3ff44038,
+    .crypt_count = {0x3ff5a000, 20, 7, 0},
+    .secure_boot = {0x3ff5a018, 4, 2, 0},
+    .irom_start = 0x400d0000,
+    .irom_end = 0x40400000,
+    .drom_start = 0x3f400000,
+    .drom_end = 0x3f800000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 32,
+};
+
+/* ---- ESP32-S2 ---- */
+
+static const struct kiln_map_entry esp32s2_map[] = {
+    {"DROM", 0x3f000000, 0x3ff80000, R | F},
+    {"EXTRAM_DATA", 0x3f500000, 0x3ff80000, R | W},
+    {"RTC_DRAM", 0x3ff9e000, 0x3ffa0000, R | W},
+    {"BYTE_ACCESSIBLE", 0x3ff9e000, 0x40000000, R | W},
+    {"MEM_INTERNAL", 0x3ff9e000, 0x40072000, R | W},
+    {"DRAM", 0x3ffb0000, 0x40000000, R | W},
+    {"IROM_MASK", 0x40000000, 0x4001a100, R | X},
+    {"IRAM", 0x40020000, 0x40070000, R | W | X},
+    {"RTC_IRAM", 0x40070000, 0x40072000, R | W | X},
+    {"IROM", 0x40080000, 0x40800000, R | X | F},
+    {"RTC_DATA", 0x50000000, 0x50002000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32s2_names[] = {
+    {0xf0f, 0x0, "ESP32-S2"},       {0xf0f, 0x1, "ESP32-S2FH2"},  {0xf0f, 0x2, "ESP32-S2FH4"},
+    {0xf0f, 0x102, "ESP32-S2FNR2"}, {0xf0f, 0x100, "ESP32-S2R2"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_feature esp32s2_extra[] = {
+    {{0x3f41a050, 21, 4, 0}, 1, "Embedded Flash 2MB"},
+    {{0x3f41a050, 21, 4, 0}, 2, "Embedded Flash 4MB"},
+    {{0x3f41a050, 28, 4, 0}, 1, "Embedded PSRAM 2MB"},
+    {{0x3f41a050, 28, 4, 0}, 2, "Embedded PSRAM 4MB"},
+    {{0, 0, 0, 0}, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32s2_frequencies[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32s2_console[] = {
+    {0, 0x3ffffd14, 2, 0},
+};
+
+static const struct kiln_esp_stub esp32s2_stubs[] = {
+    {0, "esp32s2"},
+};
+
+static const struct kiln_esp_facts esp32s2_facts = {
+    .chip_id = 2,
+    .magic = 0x000007c6,
+    .boot_offset = 0x1000,
+    .uf2_family = 0xbfdd4eee,
+    .flags = KILN_ESP_WDT_RESET,
+    .spi = {0x3f402000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .uart_clkdiv = 0x3f400014,
+    .xtal_mhz = 40,
+    .xtal_divider = 1,
+    .efuse_base = 0x3f41a000,
+    .efuse_block1 = 0x3f41a044,
+    .efuse_block2 = 0x3f41a05c,
+    .mac = 0x3f41a044,
+    .major = {{{0x3f41a050, 18, 2, 0}}},
+    .minor = {{{0x3f41a054, 4, 3, 0}, {0x3f41a050, 20, 1, 3}}},
+    .package = {{{0x3f41a054, 0, 4, 0}}},
+    .variant = {{{0x3f41a050, 21, 4, 0}, {0x3f41a050, 28, 4, 8}}},
+    .names = esp32s2_names,
+    .features = "Wi-Fi, Single Core, 240MHz",
+    .extra = esp32s2_extra,
+    .frequencies = esp32s2_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32s2_console,
+    .stubs = esp32s2_stubs,
+    .wdt = {0x3f408094, 0x3f408098, 0x3f4080ac, 0x50d83aa1, 0x00000000, 0x00000000, 0x00000000,
+            0x00000000},
+    .strap = 0x3f404038,
+    .force_download = 0x3f408128,
+    .force_download_mask = 1,
+    .crypt_count = {0x3f41a034, 18, 3, 0},
+    .secure_boot = {0x3f41a038, 20, 1, 0},
+    .irom_start = 0x40080000,
+    .irom_end = 0x40b80000,
+    .drom_start = 0x3f000000,
+    .drom_end = 0x3f3f0000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 16,
+};
+
+/* ---- ESP32-S3 ---- */
+
+static const struct kiln_map_entry esp32s3_map[] = {
+    {"DROM", 0x3c000000, 0x3d000000, R | F},
+    {"EXTRAM_DATA", 0x3d000000, 0x3e000000, R | W},
+    {"RTC_DRAM", 0x600fe000, 0x60100000, R | W},
+    {"BYTE_ACCESSIBLE", 0x3fc88000, 0x3fd00000, R | W},
+    {"MEM_INTERNAL", 0x3fc88000, 0x403e2000, R | W},
+    {"DRAM", 0x3fc88000, 0x3fd00000, R | W},
+    {"IROM_MASK", 0x40000000, 0x4001a100, R | X},
+    {"IRAM", 0x40370000, 0x403e0000, R | W | X},
+    {"RTC_IRAM", 0x600fe000, 0x60100000, R | W | X},
+    {"IROM", 0x42000000, 0x42800000, R | X | F},
+    {"RTC_DATA", 0x50000000, 0x50002000, R | W},
+    {NULL, 0, 0, 0},
+};
+
+static const struct kiln_esp_name esp32s3_names[] = {
+    {0x7, 0x0, "ESP32-S3 (QFN56)"},
+    {0x7, 0x1, "ESP32-S3-PICO-1 (LGA56)"},
+    {0, 0, NULL},
+};
+
+static const struct kiln_esp_feature esp32s3_extra[] = {
+    {{0x60007050, 27, 3, 0}, 1, "Embedded Flash 8MB"},
+    {{0x60007050, 27, 3, 0}, 2, "Embedded Flash 4MB"},
+    {{0x60007054, 3, 2, 0}, 1, "Embedded PSRAM 8MB"},
+    {{0x60007054, 3, 2, 0}, 2, "Embedded PSRAM 2MB"},
+    {{0x60007054, 3, 2, 0}, 3, "Embedded PSRAM 16MB"},
+    {{0x60007058, 19, 1, 0}, 1, "Embedded PSRAM 4MB"},
+    {{0, 0, 0, 0}, 0, NULL},
+};
+
+static const struct kiln_esp_code esp32s3_frequencies[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+static const struct kiln_esp_console esp32s3_console[] = {
+    {0, 0x3fcef14c, 3, 4},
+};
+
+static const struct kiln_esp_stub esp32s3_stubs[] = {
+    {0, "esp32s3"},
+};
+
+static const struct kiln_esp_facts esp32s3_facts = {
+    .chip_id = 9,
+    .boot_offset = 0x0,
+    .uf2_family = 0xc47e5767,
+    .flags = KILN_ESP_WDT_RESET | KILN_ESP_BIG_FLASH | KILN_ESP_CLEAR_FORCE_DL |
+             KILN_ESP_REV0_BY_BLOCK | KILN_ESP_NO_STUB_SB,
+    .spi = {0x60002000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
+    .uart_clkdiv = 0x60000014,
+    .xtal_mhz = 40,
+    .xtal_divider = 1,
+    .efuse_base = 0x60007000,
+    .efuse_block1 = 0x60007044,
+    .efuse_block2 = 0x6000705c,
+    .mac = 0x60007044,
+    .major = {{{0x60007058, 24, 2, 0}}},
+    .minor = {{{0x60007050, 18, 3, 0}, {0x60007058, 23, 1, 3}}},
+    .package = {{{0x60007050, 21, 3, 0}}},
+    .variant = {{{0x60007050, 21, 3, 0}}},
+    .block_version = {{{0x6000706c, 0, 2, 8}, {0x60007050, 24, 3, 0}}},
+    .names = esp32s3_names,
+    .features = "Wi-Fi, BT 5 (LE), Dual Core + LP Core, 240MHz",
+    .extra = esp32s3_extra,
+    .frequencies = esp32s3_frequencies,
+    .sizes = kiln_esp_sizes,
+    .console = esp32s3_console,
+    .stubs = esp32s3_stubs,
+    .wdt = {0x60008098, 0x6000809c, 0x600080b0, 0x50d83aa1, 0x600080b4, 0x80000000, 0x600080b8,
+            0x8f1d312a},
+    .strap = 0x60004038,
+    .force_download = 0x6000812c,
+    .force_download_mask = 1,
+    .crypt_count = {0x60007034, 18, 3, 0},
+    .secure_boot = {0x60007038, 20, 1, 0},
+    .irom_start = 0x42000000,
+    .irom_end = 0x44000000,
+    .drom_start = 0x3c000000,
+    .drom_end = 0x3e000000,
+    .mmu_page_kb = {64},
+    .encrypted_align = 16,
+};
+
+#define ROW(id, label, how)                                                              \
+    {                                                                                    \
+        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map,         \
+        .esp = &id##_facts, .tested = how, .source = "esptool 5.2.0, targets/" #id ".py" \
+    }
+
+const struct kiln_chip kiln_chip_rows_esp_xtensa[] = {
+    ROW(esp8266, "ESP8266", KILN_TESTED_NO),
+    ROW(esp32, "ESP32", KILN_TESTED_ROM_EMULATED),
+    ROW(esp32s2, "ESP32-S2", KILN_TESTED_NO),
+    ROW(esp32s3, "ESP32-S3", KILN_TESTED_NO),
+    {.name = NULL},
+};
