@@ -89,7 +89,7 @@ bool kiln_uucp_locked(const char *folder, const char *path, struct kiln_holder *
 
 static int process_id(const char *name)
 {
-    return isdigit((unsigned char)name[0]) ? atoi(name) : 0;
+    return isdigit((unsigned char)name[0]) ? (int)strtol(name, NULL, 10) : 0;
 }
 
 /* True if one of the descriptors of `pid` is the device `wanted`. */
@@ -117,7 +117,33 @@ static bool process_holds(int pid, dev_t wanted)
     return holds;
 }
 
-/* Lines like "3: FLOCK  ADVISORY  WRITE 812 00:05:311 0 EOF" are readable by everybody. */
+/* The process of a line like "3: FLOCK  ADVISORY  WRITE 812 00:05:311 0 EOF" if it is about `node`, else 0. */
+static int lock_line(const char *line, const struct stat *node)
+{
+    unsigned long device_major, device_minor, inode;
+    char *at = strstr(line, ": FLOCK ");
+    long pid;
+
+    if (at == NULL)
+        return 0;
+    at = strpbrk(at + 8, "0123456789");
+    if (at == NULL)
+        return 0;
+    pid = strtol(at, &at, 10);
+    device_major = strtoul(at, &at, 16);
+    if (*at != ':')
+        return 0;
+    device_minor = strtoul(at + 1, &at, 16);
+    if (*at != ':')
+        return 0;
+    inode = strtoul(at + 1, &at, 10);
+    return inode == node->st_ino && device_major == major(node->st_dev) &&
+                   device_minor == minor(node->st_dev)
+               ? (int)pid
+               : 0;
+}
+
+/* Unlike the descriptors of other users' processes, the list of locks is readable by everybody. */
 static bool lock_holder(const struct stat *node, struct kiln_holder *out_holder)
 {
     FILE *locks = fopen("/proc/locks", "re");
@@ -125,14 +151,9 @@ static bool lock_holder(const struct stat *node, struct kiln_holder *out_holder)
     bool found = false;
 
     while (locks != NULL && !found && fgets(line, sizeof line, locks) != NULL) {
-        unsigned major_id, minor_id;
-        unsigned long inode;
-        int pid;
+        int pid = lock_line(line, node);
 
-        if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &major_id, &minor_id, &inode) !=
-                4 ||
-            inode != node->st_ino || major_id != major(node->st_dev) ||
-            minor_id != minor(node->st_dev) || pid == getpid())
+        if (pid <= 0 || pid == getpid())
             continue;
         set_holder(out_holder, pid);
         found = true;

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -379,6 +378,5 @@ int main(void)
         cmocka_unit_test(own_rows_of_the_usb_table_come_before_their_vendors),
     };
 
-    signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
