@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands that take a board and no file: erase, run, reset, info. */
-#include "cli.h"
+#include "cli/cli.h"
 
 static int run_erase(struct cli *cli)
 {

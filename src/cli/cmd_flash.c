@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* flash and verify: the two commands that hold a file against a board. */
-#include "cli.h"
+#include "cli/cli.h"
 
 static int run_verb(struct cli *cli, enum kiln_verb verb)
 {

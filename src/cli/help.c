@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Help, man page and shell completion, all read from the tables of commands and options. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of options and the parser that reads it. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

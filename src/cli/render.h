@@ -3,7 +3,7 @@
 #ifndef KILN_CLI_RENDER_H
 #define KILN_CLI_RENDER_H
 
-#include "cli.h"
+#include "cli/cli.h"
 
 struct renderer;
 

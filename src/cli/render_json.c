@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One event a line, the same events the terminal draws. */
-#include "render.h"
+#include "cli/render.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -105,6 +105,7 @@ static void json_event(struct renderer *self, size_t job, const struct kiln_even
     json_t *object = json_object();
     char *line;
 
+    (void)self;
     if (object == NULL)
         return;
     set_text(object, "event", names[event->kind]);
@@ -138,6 +139,7 @@ static void json_notice(struct renderer *self, const char *text)
     json_t *object = json_pack("{s:s, s:s}", "event", "notice", "text", text);
     char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
 
+    (void)self;
     if (line != NULL)
         puts(line);
     fflush(stdout);
@@ -147,6 +149,7 @@ static void json_notice(struct renderer *self, const char *text)
 
 static void json_end(struct renderer *self)
 {
+    (void)self;
 }
 
 static void json_free(struct renderer *self)

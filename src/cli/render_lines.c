@@ -3,7 +3,7 @@
  * Lines for people. On a terminal there is one progress line a job at the bottom, redrawn in place; into
  * a pipe or a file each phase is one line when it begins.
  */
-#include "render.h"
+#include "cli/render.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Events in words. What a person reads about a job is written here and nowhere else. */
-#include "render.h"
+#include "cli/render.h"
 
 #include <stdarg.h>
 #include <string.h>

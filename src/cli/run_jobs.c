@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The main thread's loop: job events, signals, the terminal. */
-#include "render.h"
+#include "cli/render.h"
 
 #include <errno.h>
 #include <poll.h>

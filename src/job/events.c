@@ -2,11 +2,12 @@
 /* The event queue of a job. */
 #include "job/job_internal.h"
 
-#include <errno.h>
+#include "os/wait.h"
+
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 struct event_node {
@@ -17,16 +18,10 @@ struct event_node {
 
 bool kiln_event_queue_init(struct kiln_event_queue *queue)
 {
-    pthread_condattr_t attr;
-
     memset(queue, 0, sizeof *queue);
     queue->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     queue->reserve = calloc(1, sizeof *queue->reserve);
     pthread_mutex_init(&queue->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->arrived, &attr);
-    pthread_condattr_destroy(&attr);
     return queue->fd >= 0 && queue->reserve != NULL;
 }
 
@@ -43,7 +38,6 @@ void kiln_event_queue_dispose(struct kiln_event_queue *queue)
     if (queue->fd >= 0)
         close(queue->fd);
     pthread_mutex_destroy(&queue->lock);
-    pthread_cond_destroy(&queue->arrived);
 }
 
 /* Progress comes faster than it is drawn: the newest replaces one that still waits. */
@@ -70,9 +64,8 @@ static void append(struct kiln_event_queue *queue, struct event_node *node)
     else
         queue->first = node;
     queue->last = node;
-    if (write(queue->fd, &one, sizeof one) < 0 && errno != EAGAIN)
-        pthread_cond_broadcast(&queue->arrived); /* an eventfd fails only when it is full */
-    pthread_cond_signal(&queue->arrived);
+    if (write(queue->fd, &one, sizeof one) < 0)
+        return; /* it is full, and so readable already */
 }
 
 void kiln_event_queue_put(struct kiln_event_queue *queue, const struct kiln_event *event)
@@ -100,20 +93,15 @@ void kiln_event_queue_put(struct kiln_event_queue *queue, const struct kiln_even
     pthread_mutex_unlock(&queue->lock);
 }
 
-static void wait_for_event(struct kiln_event_queue *queue, uint32_t timeout_ms)
+/* The eventfd is readable while something waits; the queue itself is looked at under the lock. */
+static void wait_for_event(const struct kiln_event_queue *queue, uint32_t timeout_ms)
 {
-    struct timespec until;
+    struct kiln_ctx ctx;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    while (queue->first == NULL)
-        if (pthread_cond_timedwait(&queue->arrived, &queue->lock, &until) != 0)
-            return;
+    kiln_ctx_init(&ctx, kiln_system_clock());
+    (void)kiln_deadline_narrow(&ctx, timeout_ms);
+    if (kiln_wait_fd(&ctx, queue->fd, POLLIN, NULL) != KILN_OK)
+        return; /* nothing came: the caller sees it */
 }
 
 bool kiln_event_queue_take(struct kiln_event_queue *queue, struct kiln_event *out_event,
@@ -122,9 +110,9 @@ bool kiln_event_queue_take(struct kiln_event_queue *queue, struct kiln_event *ou
     struct event_node *node;
     uint64_t count;
 
-    pthread_mutex_lock(&queue->lock);
-    if (queue->first == NULL && timeout_ms > 0 && !queue->ended)
+    if (timeout_ms > 0 && !queue->ended)
         wait_for_event(queue, timeout_ms);
+    pthread_mutex_lock(&queue->lock);
     node = queue->first;
     if (node != NULL) {
         queue->first = node->next;

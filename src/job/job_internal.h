@@ -18,7 +18,6 @@ struct event_node;
 /* The queue between the worker and whoever takes events. */
 struct kiln_event_queue {
     pthread_mutex_t lock;
-    pthread_cond_t arrived;
     int fd; /* an eventfd, readable while the queue is not empty */
     struct event_node *first, *last;
     struct event_node *taken;   /* the one whose strings the taker may still read */

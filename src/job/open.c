@@ -5,6 +5,7 @@
 #include "os/wait.h"
 
 #include <kiln/device.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
