@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "chip/rows.h"
+#include "chip/stm32.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -11,6 +12,7 @@ static const struct kiln_chip *const families[] = {
     kiln_chip_rows_esp_xtensa,
     kiln_chip_rows_esp_riscv,
     kiln_chip_rows_esp_next,
+    kiln_chip_rows_stm32,
 };
 
 const struct kiln_chip *kiln_chip_at(size_t index)
@@ -31,34 +33,24 @@ static char next_letter(const char **text)
     return (char)tolower((unsigned char)*(*text)++);
 }
 
-/* How many letters of `name` the user gave: -1 for a contradiction, otherwise those left over. */
-static int left_over(const char *given, const char *name)
+static bool same_name(const char *given, const char *name)
 {
-    for (;;) {
-        char g = next_letter(&given);
+    char g;
 
-        if (g == '\0')
-            return (int)strlen(name);
+    do {
+        g = next_letter(&given);
         if (g != next_letter(&name))
-            return -1;
-    }
+            return false;
+    } while (g != '\0');
+    return true;
 }
 
 const struct kiln_chip *kiln_chip_find(const char *name)
 {
-    const struct kiln_chip *by_prefix = NULL;
     const struct kiln_chip *chip;
-    size_t matches = 0;
 
-    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++) {
-        int rest = left_over(name, chip->name);
-
-        if (rest == 0)
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++)
+        if (same_name(name, chip->name))
             return chip;
-        if (rest > 0 && chip->family == KILN_FAMILY_STM32) {
-            by_prefix = chip;
-            matches++;
-        }
-    }
-    return matches == 1 ? by_prefix : NULL;
+    return kiln_stm32_find(name);
 }

@@ -48,8 +48,8 @@ struct kiln_chip {
 /* All rows of all families; walk until NULL. */
 const struct kiln_chip *kiln_chip_at(size_t index);
 
-/* By name, letter case, '-' and '_' ignored; an unambiguous prefix of an STM32 name is enough
- * ("stm32f4" is not). NULL if unknown. */
+/* By name, letter case, '-' and '_' ignored. Of STM32 parts the whole part name ("STM32F407VGT6") or an
+ * unambiguous prefix does as well ("stm32f4" is not). NULL if unknown. */
 const struct kiln_chip *kiln_chip_find(const char *name);
 
 #endif

@@ -8,5 +8,6 @@
 extern const struct kiln_chip kiln_chip_rows_esp_xtensa[];
 extern const struct kiln_chip kiln_chip_rows_esp_riscv[];
 extern const struct kiln_chip kiln_chip_rows_esp_next[];
+extern const struct kiln_chip kiln_chip_rows_stm32[];
 
 #endif
