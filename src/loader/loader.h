@@ -9,6 +9,7 @@
 #ifndef KILN_LOADER_LOADER_H
 #define KILN_LOADER_LOADER_H
 
+#include "base/buf.h"
 #include "chip/chip.h"
 #include "link/link.h"
 
@@ -20,6 +21,12 @@ enum kiln_link_kind { KILN_LINK_KIND_BYTE, KILN_LINK_KIND_USB };
 #define KILN_CAP_RUN         8u  /* can start the application */
 #define KILN_CAP_NEEDS_ERASE 16u /* write needs erase before; otherwise write erases by itself */
 #define KILN_CAP_UNPROTECT   32u
+/* Memory without addresses (plain DFU): every region is one stream of unknown length, with pages of one
+ * byte. It takes one whole image in a single write from region.start, and nothing is erased, kept or
+ * skipped. A read begins at region.start; `upload` reads to the stream's end. */
+#define KILN_CAP_STREAM 64u
+/* After a write the device can only be left: no verify by reading back. */
+#define KILN_CAP_ONE_SHOT 128u
 
 #define KILN_REGION_READ  1u
 #define KILN_REGION_ERASE 2u
@@ -37,6 +44,10 @@ struct kiln_region {
 };
 
 #define KILN_REGION_MAX 64
+
+/* Where the stream of DFU alternate setting `alt` stands, and the most it is taken to hold. */
+#define KILN_STREAM_START(alt) ((uint64_t)(alt) << 32)
+#define KILN_STREAM_SIZE       (1ull << 32)
 
 struct kiln_target_info {
     char chip_title[64];          /* "ESP32-D0WD-V3 (revision v3.1)" */
@@ -75,9 +86,10 @@ struct kiln_loader_options {
     enum kiln_before before;
     enum kiln_after after;
     bool no_stub;
-    uint32_t connect_attempts;  /* 0: default */
-    const char *stub_dir;       /* NULL: built-in places */
-    const char *layout;         /* DfuSe layout string that replaces the device's */
+    uint32_t connect_attempts; /* 0: default */
+    const char *stub_dir;      /* NULL: built-in places */
+    const char *layout;        /* DfuSe layout string that replaces the device's */
+    const char *alt;           /* DFU alternate setting, by number or name; NULL: all, by address */
     const char *reset_sequence; /* custom ESP reset string, or NULL */
     uint64_t flash_size;        /* 0: detect */
 };
@@ -105,7 +117,8 @@ struct kiln_loader_ops {
     enum kiln_status (*read)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                              uint8_t *bytes, size_t len, const struct kiln_progress *progress);
 
-    /* Erases whole pages; [address, address+len) must be page-aligned within one region. */
+    /* Erases whole pages; [address, address+len) must be page-aligned within one region. UNSUPPORTED with
+     * KILN_CAP_STREAM. */
     enum kiln_status (*erase)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                               uint64_t len, const struct kiln_progress *progress);
 
@@ -120,6 +133,10 @@ struct kiln_loader_ops {
     /* MD5 of what is in flash now. NULL if not KILN_CAP_DIGEST. */
     enum kiln_status (*digest)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                                uint64_t len, uint8_t out_md5[16]);
+
+    /* Appends all that the stream region beginning at `address` gives. NULL without KILN_CAP_STREAM. */
+    enum kiln_status (*upload)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                               struct kiln_buf *out, const struct kiln_progress *progress);
 
     /* Removes read protection; erases the whole chip and may reset it. NULL if not KILN_CAP_UNPROTECT. */
     enum kiln_status (*unprotect)(struct kiln_loader *self, struct kiln_ctx *ctx);
