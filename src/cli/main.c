@@ -1,8 +1,168 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdio.h>
+#include "cli/cli.h"
 
-int main(void)
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const struct cli_command *const commands[] = {
+    &cli_cmd_flash, &cli_cmd_read, &cli_cmd_verify, &cli_cmd_erase,   &cli_cmd_run,
+    &cli_cmd_reset, &cli_cmd_info, &cli_cmd_help,   &cli_cmd_version,
+};
+
+const struct cli_command *cli_command_at(size_t index)
 {
-    puts("kiln 0.1.0");
-    return 0;
+    return index < sizeof commands / sizeof commands[0] ? commands[index] : NULL;
+}
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; cli_command_at(i) != NULL; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static void look_at_terminal(struct cli *cli)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    struct winsize size;
+
+    cli->tty = isatty(STDOUT_FILENO) != 0 && term != NULL && strcmp(term, "dumb") != 0;
+    cli->color = cli->tty && (no_color == NULL || no_color[0] == '\0');
+    cli->width = 80;
+    if (cli->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
+        cli->width = size.ws_col;
+}
+
+static const char *paint(const struct cli *cli, const char *sequence)
+{
+    return cli->color ? sequence : "";
+}
+
+const char *cli_bold(const struct cli *cli)
+{
+    return paint(cli, "\033[1m");
+}
+
+const char *cli_red(const struct cli *cli)
+{
+    return paint(cli, "\033[31m");
+}
+
+const char *cli_green(const struct cli *cli)
+{
+    return paint(cli, "\033[32m");
+}
+
+const char *cli_yellow(const struct cli *cli)
+{
+    return paint(cli, "\033[33m");
+}
+
+const char *cli_dim(const struct cli *cli)
+{
+    return paint(cli, "\033[2m");
+}
+
+const char *cli_plain(const struct cli *cli)
+{
+    return paint(cli, "\033[0m");
+}
+
+const char *cli_bytes(uint64_t bytes, char *text)
+{
+    if (bytes < 1024)
+        snprintf(text, 24, "%u B", (unsigned)bytes);
+    else if (bytes < 1024 * 1024)
+        snprintf(text, 24, "%.1f KiB", (double)bytes / 1024);
+    else
+        snprintf(text, 24, "%.2f MiB", (double)bytes / (1024 * 1024));
+    return text;
+}
+
+static void print_error_json(const struct kiln_error *error)
+{
+    json_t *object = json_object();
+    char *line;
+
+    json_object_set_new(object, "event", json_string("error"));
+    json_object_set_new(object, "status", json_string(kiln_status_name(error->status)));
+    json_object_set_new(object, "exit", json_integer(kiln_status_exit_code(error->status)));
+    json_object_set_new(object, "message", json_string(error->message));
+    if (error->context[0] != '\0')
+        json_object_set_new(object, "context", json_string(error->context));
+    if (error->hint != KILN_HINT_NONE)
+        json_object_set_new(object, "hint", json_string(kiln_hint_text(error->hint)));
+    line = json_dumps(object, JSON_COMPACT);
+    if (line != NULL)
+        puts(line);
+    free(line);
+    json_decref(object);
+}
+
+int cli_fail(struct cli *cli, const struct kiln_error *error)
+{
+    const char *comma = error->context[0] != '\0' ? ", " : "";
+
+    if (cli->args.json) {
+        print_error_json(error);
+        return kiln_status_exit_code(error->status);
+    }
+    fflush(stdout);
+    fprintf(stderr, "kiln: %s%s%s\n", error->message, comma, error->context);
+    if (error->hint != KILN_HINT_NONE)
+        fprintf(stderr, "  %s\n", kiln_hint_text(error->hint));
+    return kiln_status_exit_code(error->status);
+}
+
+int cli_usage(struct cli *cli, const char *format, ...)
+{
+    struct kiln_error error = {.status = KILN_E_ARG};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(error.message, sizeof error.message, format, args);
+    va_end(args);
+    if (cli->args.json)
+        return cli_fail(cli, &error);
+    fprintf(stderr, "kiln: %s\n  `kiln help%s%s` shows what there is.\n", error.message,
+            cli->command != NULL ? " " : "", cli->command != NULL ? cli->command->name : "");
+    return 2;
+}
+
+static int dispatch(struct cli *cli, int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    cli->command = cli_command_find(name);
+    if (cli->command == NULL)
+        return cli_usage(cli, "there is no command '%s'", name);
+    if (!cli_parse(cli, argc > 2 ? argc - 2 : 0, argv + 2))
+        return 2;
+    if (cli->args.help) {
+        cli_print_command_help(cli, cli->command, stdout);
+        return 0;
+    }
+    return cli->command->run(cli);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    int status;
+
+    look_at_terminal(&cli);
+    status = dispatch(&cli, argc, argv);
+    if (fflush(stdout) != 0 && status == 0)
+        status = 12;
+    return status;
 }

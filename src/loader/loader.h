@@ -110,6 +110,11 @@ struct kiln_loader_ops {
      * away because of it has done well. Idempotent; also the clean-up after a failure. */
     enum kiln_status (*leave)(struct kiln_loader *self, struct kiln_ctx *ctx);
 
+    /* Ends the session after a failure or a cancel, from any state: the bootloader is left so that the next
+     * try works, reset lines are released, and a half-written application is not started where that can be
+     * avoided. NULL: `leave` does. */
+    enum kiln_status (*abandon)(struct kiln_loader *self, struct kiln_ctx *ctx);
+
     /* Starts the application at `address` (KILN_NO_ADDRESS: the normal boot). */
     enum kiln_status (*run)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address);
 

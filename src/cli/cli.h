@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. One command = one row, one option = one row; parsing, help, man page and shell
+ * completion all read the same tables. Commands use the public API only.
+ */
+#ifndef KILN_CLI_CLI_H
+#define KILN_CLI_CLI_H
+
+#include <kiln/kiln.h>
+#include <stdio.h>
+
+/* What the user asked for. Every option has one field here; a command reads those it lists. */
+struct cli_args {
+    const char *device;
+    const char *chip;
+    const char *output;
+    const char *type;
+    const char *layout;
+    const char *reset_sequence;
+    const char *trace;
+    const char *before;
+    const char *after;
+    const char *region;
+    const char *stub_dir;
+    uint64_t baud;
+    uint64_t address;
+    uint64_t size;
+    uint64_t flash_size;
+    uint64_t fill;
+    uint64_t wait_s;
+    uint64_t connect_attempts;
+    uint64_t family;
+    uint64_t tcp_port;
+    uint64_t rfc2217_port;
+    const char *pty;
+    bool has_address, has_size, has_wait;
+    bool all, dry_run, erase_all, force, full, json, list, no_stub, no_verify, quiet, raw,
+        unprotect;
+    unsigned verbose;
+    bool run_program; /* --run: the operands after the board are a program and its arguments */
+    bool help;
+    char **operands;
+    size_t operand_count;
+};
+
+enum cli_option_kind {
+    CLI_FLAG,   /* bool */
+    CLI_COUNT,  /* unsigned, counted */
+    CLI_TEXT,   /* const char * */
+    CLI_NUMBER, /* uint64_t: any base, k and M suffixes */
+    CLI_CHOICE, /* const char *, one of `choices` */
+    CLI_REST    /* bool; everything after it is operands, taken as it stands */
+};
+
+struct cli_option {
+    const char *name; /* long name without the dashes */
+    char letter;      /* 0: none */
+    enum cli_option_kind kind;
+    size_t field;               /* offset in struct cli_args */
+    size_t given;               /* offset of the bool that says it was given, or CLI_NOT_TOLD */
+    const char *argument;       /* name of the value in help texts */
+    const char *const *choices; /* for CLI_CHOICE, ends with NULL */
+    const char *help;
+};
+
+#define CLI_NOT_TOLD ((size_t)-1)
+
+enum cli_group { CLI_GROUP_BOARD, CLI_GROUP_BENCH, CLI_GROUP_FILES, CLI_GROUP_OTHER };
+
+struct cli;
+
+struct cli_command {
+    const char *name;
+    const char *operands;        /* "FILE[@ADDRESS]..." */
+    const char *summary;         /* one line, no full stop */
+    const char *details;         /* paragraphs for help and man page */
+    const char *const *options;  /* names of rows of the option table, ends with NULL */
+    const char *const *examples; /* pairs: command line, what it does; ends with NULL */
+    enum cli_group group;
+    bool operands_verbatim; /* the command parses its own words (look-alikes) */
+    /* Returns the exit status. */
+    int (*run)(struct cli *cli);
+};
+
+struct cli {
+    const struct cli_command *command;
+    struct cli_args args;
+    bool tty; /* standard output is a terminal */
+    bool color;
+    int width; /* columns */
+};
+
+/* ---- tables ---- */
+
+const struct cli_command *cli_command_at(size_t index); /* NULL after the last */
+const struct cli_command *cli_command_find(const char *name);
+const struct cli_option *cli_option_at(size_t index); /* NULL after the last */
+const struct cli_option *cli_option_find(const char *name);
+
+/* ---- parsing ---- */
+
+/* Parses words after the command's name into cli->args; `words` is permuted. False after printing what is
+ * wrong. */
+bool cli_parse(struct cli *cli, int count, char **words);
+
+/* "0x1000", "4k", "2MB", "0b11", "16". False if it is no number or does not fit. */
+bool cli_number(const char *text, uint64_t *out_number);
+
+/* ---- errors ---- */
+
+/* Prints "kiln: ..." with hint, or a JSON line with --json, and returns the exit status. */
+int cli_fail(struct cli *cli, const struct kiln_error *error);
+/* A mistake in the command line: exit status 2. */
+int cli_usage(struct cli *cli, const char *format, ...) KILN_PRINTF(2, 3);
+
+/* ---- jobs ---- */
+
+/*
+ * Runs the request on the device the user chose (on every matching one with --all), draws the events, and
+ * returns the exit status: the worst of all jobs. Fills in device, baud and all the other common fields of
+ * the request from the options.
+ */
+int cli_run_job(struct cli *cli, struct kiln_request *request);
+
+/* The same, and hands the data of a READ job to `take` before the job is freed. `take` returns an exit
+ * status. */
+int cli_run_job_with(struct cli *cli, struct kiln_request *request,
+                     int (*take)(struct cli *cli, void *user,
+                                 const struct kiln_event_result *result),
+                     void *user);
+
+/* Loads FILE[@ADDRESS] operands from `first` on. 0, or the exit status after printing the error. Free with
+ * cli_files_free(). */
+struct cli_files {
+    struct kiln_image **images;
+    size_t count;
+};
+int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files);
+void cli_files_free(struct cli_files *files);
+
+/* ---- words for people ---- */
+
+/* "1.5 MB", "812 B". `text` must have room for 24 bytes. */
+const char *cli_bytes(uint64_t bytes, char *text);
+
+/* Escape sequences, or "" without colour. */
+const char *cli_bold(const struct cli *cli);
+const char *cli_red(const struct cli *cli);
+const char *cli_green(const struct cli *cli);
+const char *cli_yellow(const struct cli *cli);
+const char *cli_dim(const struct cli *cli);
+const char *cli_plain(const struct cli *cli);
+
+/* ---- help ---- */
+
+void cli_print_overview(const struct cli *cli, FILE *out);
+void cli_print_command_help(const struct cli *cli, const struct cli_command *command, FILE *out);
+void cli_print_man_page(FILE *out);
+/* shell: "bash", "zsh" or "fish"; false if unknown. */
+bool cli_print_completion(const char *shell, FILE *out);
+
+/* ---- commands, one row each, in the file named after them ---- */
+
+extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
+    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_help, cli_cmd_version;
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands that take a board and no file: erase, run, reset, info. */
+#include "cli/cli.h"
+
+static int run_erase(struct cli *cli)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    const struct cli_args *args = &cli->args;
+
+    if (args->operand_count > 0)
+        return cli_usage(cli,
+                         "`kiln erase` takes no file; say --address and --size, or --erase-all");
+    if (!args->erase_all && !args->unprotect && args->region == NULL &&
+        (!args->has_address || !args->has_size))
+        return cli_usage(cli, "say what to erase: --address and --size, --region, or --erase-all");
+    request.verb = KILN_VERB_ERASE;
+    request.address = args->has_address ? args->address : KILN_NO_ADDRESS;
+    request.length = args->size;
+    request.region = args->region;
+    return cli_run_job(cli, &request);
+}
+
+static int run_plain(struct cli *cli, enum kiln_verb verb)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+
+    if (cli->args.operand_count > 0)
+        return cli_usage(cli, "`kiln %s` takes no '%s'", cli->command->name, cli->args.operands[0]);
+    request.verb = verb;
+    request.address = cli->args.has_address ? cli->args.address : KILN_NO_ADDRESS;
+    return cli_run_job(cli, &request);
+}
+
+static int run_run(struct cli *cli)
+{
+    return run_plain(cli, KILN_VERB_RUN);
+}
+
+static int run_reset(struct cli *cli)
+{
+    return run_plain(cli, KILN_VERB_RESET);
+}
+
+static int run_info(struct cli *cli)
+{
+    return run_plain(cli, KILN_VERB_INFO);
+}
+
+#define COMMON                                                                                   \
+    "device", "all", "baud", "chip", "before", "after", "connect-attempts", "no-stub", "layout", \
+        "reset-sequence", "stub-dir", "trace", "wait", "json", "quiet", "verbose"
+
+static const char *const erase_options[] = {"address", "size",  "region", "erase-all", "unprotect",
+                                            "dry-run", "force", COMMON,   NULL};
+static const char *const run_options[] = {"address", COMMON, NULL};
+static const char *const plain_options[] = {COMMON, NULL};
+
+static const char *const erase_examples[] = {"kiln erase --erase-all", "the whole chip",
+                                             "kiln erase -a 0x9000 -s 0x5000",
+                                             "the pages of this range", NULL};
+
+const struct cli_command cli_cmd_erase = {
+    .name = "erase",
+    .operands = "",
+    .summary = "erase pages, a region or the whole chip",
+    .options = erase_options,
+    .examples = erase_examples,
+    .group = CLI_GROUP_BOARD,
+    .run = run_erase,
+};
+
+const struct cli_command cli_cmd_run = {
+    .name = "run",
+    .operands = "",
+    .summary = "leave the bootloader and start the application",
+    .options = run_options,
+    .group = CLI_GROUP_BOARD,
+    .run = run_run,
+};
+
+const struct cli_command cli_cmd_reset = {
+    .name = "reset",
+    .operands = "",
+    .summary = "restart the board",
+    .options = plain_options,
+    .group = CLI_GROUP_BOARD,
+    .run = run_reset,
+};
+
+const struct cli_command cli_cmd_info = {
+    .name = "info",
+    .operands = "",
+    .summary = "which chip, which bootloader, what memory",
+    .options = plain_options,
+    .group = CLI_GROUP_BOARD,
+    .run = run_info,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* flash and verify: the two commands that hold a file against a board. */
+#include "cli/cli.h"
+
+static int run_verb(struct cli *cli, enum kiln_verb verb)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    struct cli_files files;
+    int status = cli_files_load(cli, 0, &files);
+
+    if (status != 0)
+        return status;
+    request.verb = verb;
+    request.images = (const struct kiln_image *const *)files.images;
+    request.image_count = files.count;
+    status = cli_run_job(cli, &request);
+    cli_files_free(&files);
+    return status;
+}
+
+static int run_flash(struct cli *cli)
+{
+    return run_verb(cli, KILN_VERB_FLASH);
+}
+
+static int run_verify(struct cli *cli)
+{
+    return run_verb(cli, KILN_VERB_VERIFY);
+}
+
+static const char *const flash_options[] = {"device",     "all",
+                                            "address",    "baud",
+                                            "chip",       "dry-run",
+                                            "full",       "force",
+                                            "erase-all",  "no-verify",
+                                            "no-stub",    "before",
+                                            "after",      "connect-attempts",
+                                            "flash-size", "layout",
+                                            "raw",        "reset-sequence",
+                                            "stub-dir",   "trace",
+                                            "wait",       "json",
+                                            "quiet",      "verbose",
+                                            NULL};
+
+static const char *const flash_examples[] = {
+    "kiln flash firmware.bin",
+    "find the board, write what differs, verify, start it",
+    "kiln flash bootloader.bin@0x1000 partitions.bin@0x8000 app.bin@0x10000",
+    "three files, each at its place",
+    "kiln flash -n firmware.elf",
+    "show what would be erased and written",
+    NULL};
+
+const struct cli_command cli_cmd_flash = {
+    .name = "flash",
+    .operands = "FILE[@ADDRESS]...",
+    .summary = "put firmware on a board: find it, plan, write what differs, verify, start it",
+    .details = "Files are recognised by their content: ELF, Intel HEX, S-record, UF2, DFU, DfuSe, "
+               "ESP image or raw "
+               "binary. A raw binary needs an address, given or found in its vector table.",
+    .options = flash_options,
+    .examples = flash_examples,
+    .group = CLI_GROUP_BOARD,
+    .run = run_flash,
+};
+
+static const char *const verify_options[] = {
+    "device",     "all",     "address", "baud",           "chip",
+    "force",      "no-stub", "before",  "after",          "connect-attempts",
+    "flash-size", "layout",  "raw",     "reset-sequence", "stub-dir",
+    "trace",      "wait",    "json",    "quiet",          "verbose",
+    NULL};
+
+const struct cli_command cli_cmd_verify = {
+    .name = "verify",
+    .operands = "FILE[@ADDRESS]...",
+    .summary = "compare files with what is in flash; exit status 10 if they differ",
+    .options = verify_options,
+    .group = CLI_GROUP_BOARD,
+    .run = run_verify,
+};

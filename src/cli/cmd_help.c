@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <string.h>
+
+static int run_help(struct cli *cli)
+{
+    const struct cli_args *args = &cli->args;
+    const char *topic = args->operand_count > 0 ? args->operands[0] : NULL;
+    const struct cli_command *command;
+
+    if (topic == NULL) {
+        cli_print_overview(cli, stdout);
+        return 0;
+    }
+    command = cli_command_find(topic);
+    if (command != NULL) {
+        cli_print_command_help(cli, command, stdout);
+        return 0;
+    }
+    if (strcmp(topic, "man") == 0) {
+        cli_print_man_page(stdout);
+        return 0;
+    }
+    if (strcmp(topic, "completion") == 0 && args->operand_count > 1 &&
+        cli_print_completion(args->operands[1], stdout))
+        return 0;
+    return cli_usage(cli, "there is no help on '%s'", topic);
+}
+
+const struct cli_command cli_cmd_help = {
+    .name = "help",
+    .operands = "[COMMAND | man | completion bash|zsh|fish]",
+    .summary = "what there is and how it is used",
+    .details = "`kiln help man` prints the man page, `kiln help completion SHELL` the completion "
+               "script for a shell.",
+    .group = CLI_GROUP_OTHER,
+    .run = run_help,
+};
+
+static int run_version(struct cli *cli)
+{
+    if (cli->args.json)
+        printf("{\"name\":\"kiln\",\"version\":\"%s\"}\n", kiln_version());
+    else
+        printf("kiln %s\n", kiln_version());
+    return 0;
+}
+
+static const char *const version_options[] = {"json", NULL};
+
+const struct cli_command cli_cmd_version = {
+    .name = "version",
+    .operands = "",
+    .summary = "the version of this program",
+    .options = version_options,
+    .group = CLI_GROUP_OTHER,
+    .run = run_version,
+};

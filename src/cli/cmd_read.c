@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fail_write(struct cli *cli, const char *path)
+{
+    struct kiln_error error = {.status = KILN_E_IO};
+
+    snprintf(error.message, sizeof error.message, "cannot write %s: %s", path, strerror(errno));
+    return cli_fail(cli, &error);
+}
+
+/* Writes beside the target and renames, so that a full disk leaves no half file under the wanted name. */
+static int save(struct cli *cli, void *user, const struct kiln_event_result *result)
+{
+    const char *path = user;
+    char *part;
+    FILE *file;
+    bool good;
+
+    if (strcmp(path, "-") == 0)
+        return fwrite(result->data, 1, result->data_len, stdout) == result->data_len
+                   ? 0
+                   : fail_write(cli, "standard output");
+    if (asprintf(&part, "%s.part", path) < 0)
+        return 12;
+    file = fopen(part, "wb");
+    good = file != NULL && fwrite(result->data, 1, result->data_len, file) == result->data_len;
+    if (file != NULL)
+        good = fclose(file) == 0 && good;
+    good = good && rename(part, path) == 0;
+    if (!good && file != NULL)
+        remove(part);
+    free(part);
+    return good ? 0 : fail_write(cli, path);
+}
+
+static int run_read(struct cli *cli)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    const char *path = cli->args.output;
+
+    if (path == NULL && cli->args.operand_count == 1)
+        path = cli->args.operands[0];
+    else if (cli->args.operand_count > 0)
+        return cli_usage(cli, "`kiln read` takes one file");
+    if (path == NULL)
+        return cli_usage(cli, "`kiln read` needs a file to write, or - for standard output");
+    if (cli->args.all)
+        return cli_usage(cli, "`kiln read` reads one board");
+    if (strcmp(path, "-") == 0)
+        cli->args.quiet = true;
+    request.verb = KILN_VERB_READ;
+    request.address = cli->args.has_address ? cli->args.address : KILN_NO_ADDRESS;
+    request.length = cli->args.size;
+    request.region = cli->args.region;
+    return cli_run_job_with(cli, &request, save, (void *)(uintptr_t)path);
+}
+
+static const char *const read_options[] = {
+    "device",  "address",    "size",   "region",         "output",
+    "baud",    "chip",       "before", "after",          "connect-attempts",
+    "no-stub", "flash-size", "layout", "reset-sequence", "stub-dir",
+    "trace",   "wait",       "json",   "quiet",          "verbose",
+    NULL};
+
+static const char *const read_examples[] = {"kiln read backup.bin", "the whole flash",
+                                            "kiln read -a 0x8000 -s 4k table.bin",
+                                            "4096 bytes from 0x8000", NULL};
+
+const struct cli_command cli_cmd_read = {
+    .name = "read",
+    .operands = "FILE",
+    .summary = "save what is in flash to a file",
+    .options = read_options,
+    .examples = read_examples,
+    .group = CLI_GROUP_BOARD,
+    .run = run_read,
+};

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* Help, man page and shell completion, all read from the tables of commands and options. */
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const char *const group_titles[] = {
+    [CLI_GROUP_BOARD] = "On a board",
+    [CLI_GROUP_BENCH] = "Around it",
+    [CLI_GROUP_FILES] = "On files, without a board",
+    [CLI_GROUP_OTHER] = "Also",
+};
+
+static const char exit_codes[] =
+    "0 done, 2 usage, 3 no device, 4 ambiguous device, 5 permission, 6 busy, 7 device lost or "
+    "silent, "
+    "8 protocol, 9 refused by the device or by a safety check, 10 verify failed, 11 bad file, "
+    "12 host input/output, 130 cancelled.";
+
+/* Prints `text` wrapped to `width` columns with every line but the first indented. */
+static void print_wrapped(FILE *out, const char *text, int indent, int width)
+{
+    int column = indent;
+
+    while (*text != '\0') {
+        size_t length = strcspn(text, " \n");
+
+        if (column > indent && column + 1 + (int)length > width) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', out);
+            column++;
+        }
+        fprintf(out, "%.*s", (int)length, text);
+        column += (int)length;
+        text += length;
+        if (*text == '\n') {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+            text++;
+        }
+        while (*text == ' ')
+            text++;
+    }
+    fputc('\n', out);
+}
+
+static int text_width(const struct cli *cli)
+{
+    return cli->width > 100 ? 100 : cli->width;
+}
+
+void cli_print_overview(const struct cli *cli, FILE *out)
+{
+    fprintf(out,
+            "%skiln%s puts firmware on a microcontroller, whatever bootloader the board speaks.\n",
+            cli_bold(cli), cli_plain(cli));
+    for (size_t group = 0; group < sizeof group_titles / sizeof group_titles[0]; group++) {
+        fprintf(out, "\n%s:\n", group_titles[group]);
+        for (size_t i = 0; cli_command_at(i) != NULL; i++)
+            if (cli_command_at(i)->group == (enum cli_group)group)
+                fprintf(out, "  %s%-9s%s %s\n", cli_bold(cli), cli_command_at(i)->name,
+                        cli_plain(cli), cli_command_at(i)->summary);
+    }
+    fputs("\n`kiln help COMMAND` tells the rest. Most often: kiln flash firmware.bin\n", out);
+}
+
+static void print_option(const struct cli *cli, const struct cli_option *option, FILE *out)
+{
+    char head[48];
+    char letter[5] = "    ";
+
+    if (option->letter != 0)
+        snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    snprintf(head, sizeof head, "  %s--%s%s%s", letter, option->name,
+             option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
+    fprintf(out, "%-29s ", head);
+    print_wrapped(out, option->help, 30, text_width(cli));
+    if (option->choices == NULL)
+        return;
+    fprintf(out, "%30s", "");
+    for (const char *const *choice = option->choices; *choice != NULL; choice++)
+        fprintf(out, "%s%s", choice == option->choices ? "(" : ", ", *choice);
+    fputs(")\n", out);
+}
+
+void cli_print_command_help(const struct cli *cli, const struct cli_command *command, FILE *out)
+{
+    fprintf(out, "%skiln %s%s %s\n  ", cli_bold(cli), command->name, cli_plain(cli),
+            command->operands);
+    print_wrapped(out, command->summary, 2, text_width(cli));
+    if (command->details != NULL) {
+        fputs("\n  ", out);
+        print_wrapped(out, command->details, 2, text_width(cli));
+    }
+    if (command->options != NULL)
+        fputs("\nOptions:\n", out);
+    for (const char *const *name = command->options; name != NULL && *name != NULL; name++)
+        if (cli_option_find(*name) != NULL)
+            print_option(cli, cli_option_find(*name), out);
+    if (command->examples != NULL)
+        fputs("\nExamples:\n", out);
+    for (const char *const *line = command->examples; line != NULL && *line != NULL; line += 2)
+        fprintf(out, "  %s%s%s\n      %s\n", cli_bold(cli), line[0], cli_plain(cli), line[1]);
+}
+
+/* ---- man page ---- */
+
+static void man_text(FILE *out, const char *text)
+{
+    bool start = true;
+
+    for (; *text != '\0'; text++) {
+        if (start && (*text == '.' || *text == '\''))
+            fputs("\\&", out);
+        if (*text == '\\')
+            fputs("\\e", out);
+        else if (*text == '-')
+            fputs("\\-", out);
+        else
+            fputc(*text, out);
+        start = *text == '\n';
+    }
+    fputc('\n', out);
+}
+
+static void man_option(FILE *out, const struct cli_option *option)
+{
+    fputs(".TP\n", out);
+    if (option->letter != 0)
+        fprintf(out, "\\fB\\-%c\\fR, ", option->letter);
+    fprintf(out, "\\fB\\-\\-%s\\fR", option->name);
+    if (option->argument != NULL)
+        fprintf(out, " \\fI%s\\fR", option->argument);
+    fputc('\n', out);
+    man_text(out, option->help);
+    if (option->choices == NULL)
+        return;
+    fputs("One of", out);
+    for (const char *const *choice = option->choices; *choice != NULL; choice++)
+        fprintf(out, "%s \\fB%s\\fR", choice == option->choices ? "" : ",", *choice);
+    fputs(".\n", out);
+}
+
+static void man_command(FILE *out, const struct cli_command *command)
+{
+    fprintf(out, ".SS kiln %s ", command->name);
+    man_text(out, command->operands);
+    man_text(out, command->summary);
+    fputs(".PP\n", out);
+    if (command->details != NULL)
+        man_text(out, command->details);
+    for (const char *const *name = command->options; name != NULL && *name != NULL; name++)
+        if (cli_option_find(*name) != NULL)
+            man_option(out, cli_option_find(*name));
+    for (const char *const *line = command->examples; line != NULL && *line != NULL; line += 2) {
+        fputs(".PP\n.EX\n", out);
+        man_text(out, line[0]);
+        fputs(".EE\n", out);
+        man_text(out, line[1]);
+    }
+}
+
+void cli_print_man_page(FILE *out)
+{
+    fprintf(out, ".TH KILN 1 \"\" \"kiln %s\" \"User Commands\"\n", kiln_version());
+    fputs(".SH NAME\nkiln \\- put firmware on a microcontroller\n.SH SYNOPSIS\n"
+          ".B kiln\n.I COMMAND\n[\\fIOPTION\\fR]... [\\fIOPERAND\\fR]...\n.SH COMMANDS\n",
+          out);
+    for (size_t i = 0; cli_command_at(i) != NULL; i++)
+        man_command(out, cli_command_at(i));
+    fputs(".SH EXIT STATUS\n", out);
+    man_text(out, exit_codes);
+    fputs(".SH ENVIRONMENT\n.TP\n\\fBNO_COLOR\\fR\nSet and not empty: no colours.\n", out);
+}
+
+/* ---- shell completion ---- */
+
+static void each_option(const struct cli_command *command, FILE *out, const char *format)
+{
+    for (const char *const *name = command->options; name != NULL && *name != NULL; name++)
+        fprintf(out, format, *name);
+}
+
+static void print_bash(FILE *out)
+{
+    fputs("_kiln() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
+          "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words='",
+          out);
+    for (size_t i = 0; cli_command_at(i) != NULL; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : " ", cli_command_at(i)->name);
+    fputs("'\n    else\n        case ${COMP_WORDS[1]} in\n", out);
+    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
+        fprintf(out, "        %s) words='", cli_command_at(i)->name);
+        each_option(cli_command_at(i), out, "--%s ");
+        fputs("--help' ;;\n", out);
+    }
+    fputs("        esac\n    fi\n    case $cur in\n"
+          "    -*) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\") ;;\n"
+          "    *) if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+          "           mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+          "       else\n           mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n       fi ;;\n"
+          "    esac\n}\ncomplete -o filenames -F _kiln kiln\n",
+          out);
+}
+
+static void print_quoted(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else if (*text == '[' || *text == ']' || *text == ':')
+            fprintf(out, "\\%c", *text);
+        else
+            fputc(*text, out);
+}
+
+static void print_zsh(FILE *out)
+{
+    fputs("#compdef kiln\n_kiln() {\n    local -a commands\n    commands=(\n", out);
+    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
+        fprintf(out, "        '%s:", cli_command_at(i)->name);
+        print_quoted(out, cli_command_at(i)->summary);
+        fputs("'\n", out);
+    }
+    fputs("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        "
+          "return\n"
+          "    fi\n    case $words[2] in\n",
+          out);
+    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
+        const struct cli_command *command = cli_command_at(i);
+
+        fprintf(out, "    %s) _arguments ", command->name);
+        for (const char *const *name = command->options; name != NULL && *name != NULL; name++) {
+            fprintf(out, "'--%s[", *name);
+            print_quoted(out, cli_option_find(*name)->help);
+            fprintf(out, "]%s' ", cli_option_find(*name)->argument != NULL ? ":value:_files" : "");
+        }
+        fputs("'*:file:_files' ;;\n", out);
+    }
+    fputs("    esac\n}\n_kiln \"$@\"\n", out);
+}
+
+static void print_fish(FILE *out)
+{
+    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
+        const struct cli_command *command = cli_command_at(i);
+
+        fprintf(out, "complete -c kiln -n __fish_use_subcommand -a %s -d \"%s\"\n", command->name,
+                command->summary);
+        for (const char *const *name = command->options; name != NULL && *name != NULL; name++) {
+            const struct cli_option *option = cli_option_find(*name);
+
+            fprintf(out, "complete -c kiln -n '__fish_seen_subcommand_from %s' -l %s%s -d \"%s\"\n",
+                    command->name, option->name, option->argument != NULL ? " -r" : "",
+                    option->help);
+        }
+    }
+}
+
+bool cli_print_completion(const char *shell, FILE *out)
+{
+    if (strcmp(shell, "bash") == 0)
+        print_bash(out);
+    else if (strcmp(shell, "zsh") == 0)
+        print_zsh(out);
+    else if (strcmp(shell, "fish") == 0)
+        print_fish(out);
+    else
+        return false;
+    return true;
+}

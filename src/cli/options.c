@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of options and the parser that reads it. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIELD(name) offsetof(struct cli_args, name)
+
+static const char *const before_choices[] = {"default", "usb", "no-reset", "no-sync", NULL};
+static const char *const after_choices[] = {"default",   "hard",     "soft", "stay",
+                                            "stay-stub", "watchdog", NULL};
+static const char *const type_choices[] = {"raw", "ihex", "srec", "uf2", "dfu", "dfuse", NULL};
+
+/* clang-format off */
+static const struct cli_option options[] = {
+    {"address", 'a', CLI_NUMBER, FIELD(address), FIELD(has_address), "ADDRESS", NULL,
+     "where to begin: a flash offset for ESP chips, a bus address for others"},
+    {"after", 0, CLI_CHOICE, FIELD(after), CLI_NOT_TOLD, "HOW", after_choices,
+     "what to do with the board at the end"},
+    {"all", 0, CLI_FLAG, FIELD(all), CLI_NOT_TOLD, NULL, NULL,
+     "every board that matches, all at once"},
+    {"baud", 'b', CLI_NUMBER, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
+     "speed of the serial link; default: the fastest that holds"},
+    {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,
+     "how to bring the board into its bootloader"},
+    {"chip", 'c', CLI_TEXT, FIELD(chip), CLI_NOT_TOLD, "NAME", NULL,
+     "what the board must be; anything else is refused"},
+    {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
+     "how often to try to reach the bootloader"},
+    {"device", 'd', CLI_TEXT, FIELD(device), CLI_NOT_TOLD, "DEVICE", NULL,
+     "a port, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
+     "default: the one board that is there"},
+    {"dry-run", 'n', CLI_FLAG, FIELD(dry_run), CLI_NOT_TOLD, NULL, NULL,
+     "show the plan and change nothing"},
+    {"erase-all", 'e', CLI_FLAG, FIELD(erase_all), CLI_NOT_TOLD, NULL, NULL,
+     "erase the whole chip"},
+    {"family", 0, CLI_NUMBER, FIELD(family), CLI_NOT_TOLD, "ID", NULL, "UF2 family id"},
+    {"fill", 0, CLI_NUMBER, FIELD(fill), CLI_NOT_TOLD, "BYTE", NULL,
+     "byte between the segments of a raw file; default 0xff"},
+    {"flash-size", 0, CLI_NUMBER, FIELD(flash_size), CLI_NOT_TOLD, "SIZE", NULL,
+     "size of the flash if it cannot be detected"},
+    {"force", 0, CLI_FLAG, FIELD(force), CLI_NOT_TOLD, NULL, NULL,
+     "override the safety check that refused"},
+    {"full", 0, CLI_FLAG, FIELD(full), CLI_NOT_TOLD, NULL, NULL,
+     "write everything, also what is there already"},
+    {"help", 'h', CLI_FLAG, FIELD(help), CLI_NOT_TOLD, NULL, NULL, "this text"},
+    {"json", 0, CLI_FLAG, FIELD(json), CLI_NOT_TOLD, NULL, NULL,
+     "events or results as JSON, one object a line"},
+    {"layout", 0, CLI_TEXT, FIELD(layout), CLI_NOT_TOLD, "STRING", NULL,
+     "DfuSe memory layout to use instead of the device's"},
+    {"list", 0, CLI_FLAG, FIELD(list), CLI_NOT_TOLD, NULL, NULL, "list what there is"},
+    {"no-stub", 0, CLI_FLAG, FIELD(no_stub), CLI_NOT_TOLD, NULL, NULL,
+     "work through the boot ROM alone"},
+    {"no-verify", 0, CLI_FLAG, FIELD(no_verify), CLI_NOT_TOLD, NULL, NULL,
+     "do not compare after writing"},
+    {"output", 'o', CLI_TEXT, FIELD(output), CLI_NOT_TOLD, "FILE", NULL,
+     "file to write; - is standard output"},
+    {"pty", 0, CLI_TEXT, FIELD(pty), CLI_NOT_TOLD, "LINK", NULL,
+     "serve the board on a pseudo-terminal and make this link to it"},
+    {"quiet", 'q', CLI_FLAG, FIELD(quiet), CLI_NOT_TOLD, NULL, NULL, "only errors"},
+    {"raw", 0, CLI_FLAG, FIELD(raw), CLI_NOT_TOLD, NULL, NULL,
+     "take the bytes of the files as they are, whatever they look like"},
+    {"region", 0, CLI_TEXT, FIELD(region), CLI_NOT_TOLD, "NAME", NULL,
+     "a region of the device by its name"},
+    {"reset-sequence", 0, CLI_TEXT, FIELD(reset_sequence), CLI_NOT_TOLD, "STRING", NULL,
+     "steps on DTR and RTS that enter the bootloader, like D0|R1|W0.1|D1|R0|W0.05|D0"},
+    {"rfc2217", 0, CLI_NUMBER, FIELD(rfc2217_port), CLI_NOT_TOLD, "PORT", NULL,
+     "serve the board by RFC 2217 on this TCP port"},
+    {"run", 0, CLI_REST, FIELD(run_program), CLI_NOT_TOLD, "PROGRAM", NULL,
+     "run this program with the board plugged into its USB"},
+    {"size", 's', CLI_NUMBER, FIELD(size), FIELD(has_size), "SIZE", NULL,
+     "how many bytes; k and M are understood"},
+    {"stub-dir", 0, CLI_TEXT, FIELD(stub_dir), CLI_NOT_TOLD, "FOLDER", NULL,
+     "where the flasher stubs are"},
+    {"tcp", 0, CLI_NUMBER, FIELD(tcp_port), CLI_NOT_TOLD, "PORT", NULL,
+     "serve the board on this TCP port"},
+    {"trace", 0, CLI_TEXT, FIELD(trace), CLI_NOT_TOLD, "FILE", NULL,
+     "record every byte on the link"},
+    {"type", 't', CLI_CHOICE, FIELD(type), CLI_NOT_TOLD, "TYPE", type_choices, "file format"},
+    {"unprotect", 0, CLI_FLAG, FIELD(unprotect), CLI_NOT_TOLD, NULL, NULL,
+     "remove the read protection, which erases the whole chip"},
+    {"verbose", 'v', CLI_COUNT, FIELD(verbose), CLI_NOT_TOLD, NULL, NULL,
+     "say more; twice: everything"},
+    {"wait", 'w', CLI_NUMBER, FIELD(wait_s), FIELD(has_wait), "SECONDS", NULL,
+     "wait that long for the device to appear"},
+};
+/* clang-format on */
+
+const struct cli_option *cli_option_at(size_t index)
+{
+    return index < sizeof options / sizeof options[0] ? &options[index] : NULL;
+}
+
+const struct cli_option *cli_option_find(const char *name)
+{
+    for (size_t i = 0; cli_option_at(i) != NULL; i++)
+        if (strcmp(options[i].name, name) == 0)
+            return &options[i];
+    return NULL;
+}
+
+static const char *after_digits(const char *text, int base, uint64_t *out_number)
+{
+    char *end;
+    const char *digits = text + (base == 10 ? 0 : 2);
+
+    if (*digits < '0' || (base == 10 && *digits > '9'))
+        return NULL;
+    *out_number = strtoull(digits, &end, base);
+    return end == digits ? NULL : end;
+}
+
+bool cli_number(const char *text, uint64_t *out_number)
+{
+    bool prefixed = text[0] == '0' && text[1] != '\0' && strchr("xXoObB", text[1]) != NULL;
+    int base = !prefixed ? 10 : strchr("xX", text[1]) ? 16 : strchr("oO", text[1]) ? 8 : 2;
+    const char *end = after_digits(text, base, out_number);
+    uint64_t unit = 1;
+
+    if (end == NULL || *out_number == UINT64_MAX)
+        return false;
+    if (*end == 'k' || *end == 'K')
+        unit = 1024;
+    else if (*end == 'm' || *end == 'M')
+        unit = 1024 * 1024;
+    if (unit != 1) {
+        end++;
+        if (*end == 'i')
+            end++;
+        if (*end == 'B' || *end == 'b')
+            end++;
+    }
+    if (*end != '\0' || *out_number > UINT64_MAX / unit)
+        return false;
+    *out_number *= unit;
+    return true;
+}
+
+static bool takes(const struct cli_command *command, const struct cli_option *option)
+{
+    if (strcmp(option->name, "help") == 0)
+        return true;
+    for (const char *const *name = command->options; name != NULL && *name != NULL; name++)
+        if (strcmp(*name, option->name) == 0)
+            return true;
+    return false;
+}
+
+static bool store_choice(struct cli *cli, const struct cli_option *option, const char *value)
+{
+    for (const char *const *choice = option->choices; *choice != NULL; choice++)
+        if (strcmp(*choice, value) == 0) {
+            *(const char **)((char *)&cli->args + option->field) = *choice;
+            return true;
+        }
+    cli_usage(cli, "--%s does not take '%s'", option->name, value);
+    fprintf(stderr, "  It takes:");
+    for (const char *const *choice = option->choices; *choice != NULL; choice++)
+        fprintf(stderr, " %s", *choice);
+    fputc('\n', stderr);
+    return false;
+}
+
+static bool store(struct cli *cli, const struct cli_option *option, const char *value)
+{
+    char *field = (char *)&cli->args + option->field;
+
+    if (option->given != CLI_NOT_TOLD)
+        *(bool *)((char *)&cli->args + option->given) = true;
+    switch (option->kind) {
+    case CLI_FLAG:
+    case CLI_REST:
+        *(bool *)field = true;
+        return true;
+    case CLI_COUNT:
+        ++*(unsigned *)field;
+        return true;
+    case CLI_TEXT:
+        *(const char **)field = value;
+        return true;
+    case CLI_CHOICE:
+        return store_choice(cli, option, value);
+    case CLI_NUMBER:
+        if (cli_number(value, (uint64_t *)field))
+            return true;
+        cli_usage(cli, "--%s takes a number, not '%s'", option->name, value);
+        return false;
+    }
+    return false;
+}
+
+static bool takes_value(const struct cli_option *option)
+{
+    return option->kind == CLI_TEXT || option->kind == CLI_NUMBER || option->kind == CLI_CHOICE;
+}
+
+struct words {
+    int count, at;
+    char **word;
+};
+
+/* One option with its value, which may follow as a word of its own. */
+static bool parse_one(struct cli *cli, struct words *words, const struct cli_option *option,
+                      const char *shown, const char *value)
+{
+    if (option == NULL || !takes(cli->command, option)) {
+        cli_usage(cli, "`kiln %s` has no option %s", cli->command->name, shown);
+        return false;
+    }
+    if (!takes_value(option) && value != NULL) {
+        cli_usage(cli, "%s takes no value", shown);
+        return false;
+    }
+    if (takes_value(option) && value == NULL) {
+        if (words->at + 1 >= words->count) {
+            cli_usage(cli, "%s needs a value: %s", shown, option->argument);
+            return false;
+        }
+        value = words->word[++words->at];
+    }
+    return store(cli, option, value);
+}
+
+static bool parse_long(struct cli *cli, struct words *words, const struct cli_option **out_option)
+{
+    char *word = words->word[words->at];
+    char *equals = strchr(word, '=');
+    bool good;
+
+    if (equals != NULL)
+        *equals = '\0';
+    *out_option = cli_option_find(word + 2);
+    good = parse_one(cli, words, *out_option, word, equals != NULL ? equals + 1 : NULL);
+    if (equals != NULL)
+        *equals = '=';
+    return good;
+}
+
+static const struct cli_option *find_letter(char letter)
+{
+    for (size_t i = 0; cli_option_at(i) != NULL; i++)
+        if (options[i].letter == letter)
+            return &options[i];
+    return NULL;
+}
+
+/* "-v", "-vv", "-b115200", "-b 115200", "-nb115200". */
+static bool parse_letters(struct cli *cli, struct words *words,
+                          const struct cli_option **out_option)
+{
+    const char *letters = words->word[words->at] + 1;
+
+    for (; *letters != '\0'; letters++) {
+        const struct cli_option *option = find_letter(*letters);
+        const char shown[3] = {'-', *letters, '\0'};
+        bool rest_is_value = option != NULL && takes_value(option) && letters[1] != '\0';
+
+        *out_option = option;
+        if (!parse_one(cli, words, option, shown, rest_is_value ? letters + 1 : NULL))
+            return false;
+        if (rest_is_value || (option != NULL && takes_value(option)))
+            break;
+    }
+    return true;
+}
+
+bool cli_parse(struct cli *cli, int count, char **word)
+{
+    struct words words = {count, 0, word};
+    bool rest = cli->command->operands_verbatim;
+
+    cli->args.operands = word;
+    for (; words.at < count; words.at++) {
+        const struct cli_option *option = NULL;
+        char *text = word[words.at];
+
+        if (rest || text[0] != '-' || text[1] == '\0') {
+            word[cli->args.operand_count++] = text;
+            continue;
+        }
+        if (strcmp(text, "--") == 0) {
+            rest = true;
+            continue;
+        }
+        if (!(text[1] == '-' ? parse_long(cli, &words, &option)
+                             : parse_letters(cli, &words, &option)))
+            return false;
+        if (option != NULL && option->kind == CLI_REST)
+            rest = true;
+    }
+    return true;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* One event a line, the same events the terminal draws. */
+#include "cli/render.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    json_t *value;
+
+    if (text == NULL || text[0] == '\0')
+        return;
+    value = json_string(text);
+    if (value == NULL) /* not UTF-8: a device said it */
+        value = json_string("?");
+    json_object_set_new(object, key, value);
+}
+
+static void set_number(json_t *object, const char *key, uint64_t number)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+static void add_target(json_t *object, const struct kiln_event_target *target)
+{
+    json_t *regions = json_array();
+
+    set_text(object, "chip", target->chip);
+    set_text(object, "title", target->title);
+    set_text(object, "features", target->features);
+    set_text(object, "serial", target->serial);
+    set_text(object, "loader", target->loader);
+    if (target->flash_id != 0)
+        set_number(object, "flash_id", target->flash_id);
+    if (target->crystal_mhz != 0)
+        set_number(object, "crystal_mhz", target->crystal_mhz);
+    if (target->baud != 0)
+        set_number(object, "baud", target->baud);
+    json_object_set_new(object, "read_protected", json_boolean(target->read_protected));
+    for (size_t i = 0; i < target->region_count; i++) {
+        json_t *region = json_object();
+
+        set_text(region, "name", target->regions[i].name);
+        set_number(region, "start", target->regions[i].start);
+        set_number(region, "size", target->regions[i].size);
+        set_number(region, "page", target->regions[i].page);
+        set_number(region, "access", target->regions[i].access);
+        json_array_append_new(regions, region);
+    }
+    json_object_set_new(object, "regions", regions);
+}
+
+static void add_plan(json_t *object, const struct kiln_event_plan *plan)
+{
+    static const char *const names[] = {"skip", "erase", "write", "verify"};
+    json_t *steps = json_array();
+
+    for (size_t i = 0; i < plan->step_count; i++) {
+        json_t *step = json_object();
+
+        set_text(step, "step", names[plan->steps[i].kind]);
+        set_number(step, "address", plan->steps[i].address);
+        set_number(step, "size", plan->steps[i].size);
+        set_text(step, "region", plan->steps[i].region);
+        json_array_append_new(steps, step);
+    }
+    json_object_set_new(object, "steps", steps);
+    set_number(object, "image_bytes", plan->image_bytes);
+    set_number(object, "erase_bytes", plan->erase_bytes);
+    set_number(object, "write_bytes", plan->write_bytes);
+    set_number(object, "skip_bytes", plan->skip_bytes);
+    set_number(object, "verify_bytes", plan->verify_bytes);
+    set_number(object, "kept_bytes", plan->kept_bytes);
+}
+
+static void add_result(json_t *object, const struct kiln_event_result *result)
+{
+    set_text(object, "status", kiln_status_name(result->status));
+    set_number(object, "exit", (uint64_t)kiln_status_exit_code(result->status));
+    set_text(object, "state", kiln_device_state_name(result->state));
+    set_text(object, "board", result->board_note);
+    set_number(object, "written", result->written);
+    set_number(object, "skipped", result->skipped);
+    set_number(object, "erased", result->erased);
+    set_number(object, "verified", result->verified);
+    set_number(object, "elapsed_ms", result->elapsed_ms);
+    set_number(object, "transfer_ms", result->transfer_ms);
+    if (result->error == NULL)
+        return;
+    set_text(object, "message", result->error->message);
+    set_text(object, "context", result->error->context);
+    if (result->error->has_address)
+        set_number(object, "address", result->error->address);
+    if (result->error->code != 0)
+        json_object_set_new(object, "code", json_integer(result->error->code));
+    set_text(object, "hint", kiln_hint_text(result->error->hint));
+}
+
+static void json_event(struct renderer *self, size_t job, const struct kiln_event *event)
+{
+    static const char *const names[] = {"log",  "phase", "progress", "device",
+                                        "plan", "note",  "result"};
+    json_t *object = json_object();
+    char *line;
+
+    (void)self;
+    if (object == NULL)
+        return;
+    set_text(object, "event", names[event->kind]);
+    set_text(object, "device", event->device);
+    set_number(object, "job", job);
+    set_number(object, "time_ms", event->time_ms);
+    if (event->kind == KILN_EVENT_PHASE || event->kind == KILN_EVENT_PROGRESS) {
+        set_text(object, "phase", kiln_phase_name(event->phase));
+        set_number(object, "done", event->done);
+        set_number(object, "total", event->total);
+    }
+    if (event->kind == KILN_EVENT_LOG)
+        set_number(object, "level", (uint64_t)event->level);
+    set_text(object, "text", event->text);
+    if (event->target != NULL)
+        add_target(object, event->target);
+    if (event->plan != NULL)
+        add_plan(object, event->plan);
+    if (event->result != NULL)
+        add_result(object, event->result);
+    line = json_dumps(object, JSON_COMPACT);
+    if (line != NULL)
+        puts(line);
+    fflush(stdout);
+    free(line);
+    json_decref(object);
+}
+
+static void json_notice(struct renderer *self, const char *text)
+{
+    json_t *object = json_pack("{s:s, s:s}", "event", "notice", "text", text);
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    (void)self;
+    if (line != NULL)
+        puts(line);
+    fflush(stdout);
+    free(line);
+    json_decref(object);
+}
+
+static void json_end(struct renderer *self)
+{
+    (void)self;
+}
+
+static void json_free(struct renderer *self)
+{
+    free(self);
+}
+
+struct renderer *renderer_json_new(const struct cli *cli, size_t job_count)
+{
+    static const struct renderer_ops ops = {json_event, json_notice, json_end, json_free};
+    struct renderer *self = calloc(1, sizeof *self);
+
+    if (self != NULL)
+        *self = (struct renderer){&ops, cli, job_count};
+    return self;
+}

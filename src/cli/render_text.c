@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Events in words. What a person reads about a job is written here and nowhere else. */
+#include "cli/render.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct text {
+    char *at;
+    size_t left;
+};
+
+static void put(struct text *text, const char *format, ...) KILN_PRINTF(2, 3);
+
+static void put(struct text *text, const char *format, ...)
+{
+    va_list args;
+    int written;
+
+    va_start(args, format);
+    written = vsnprintf(text->at, text->left, format, args);
+    va_end(args);
+    if (written < 0)
+        return;
+    if ((size_t)written >= text->left)
+        written = (int)text->left - 1;
+    text->at += written;
+    text->left -= (size_t)written;
+}
+
+const char *render_phase_title(enum kiln_phase phase)
+{
+    switch (phase) {
+    case KILN_PHASE_CONNECT:
+        return "Connecting";
+    case KILN_PHASE_SURVEY:
+        return "Comparing";
+    case KILN_PHASE_ERASE:
+        return "Erasing";
+    case KILN_PHASE_WRITE:
+        return "Writing";
+    case KILN_PHASE_VERIFY:
+        return "Verifying";
+    case KILN_PHASE_READ:
+        return "Reading";
+    case KILN_PHASE_START:
+        return "Starting";
+    case KILN_PHASE_COUNT:
+        break;
+    }
+    return "Working";
+}
+
+static void put_target(const struct cli *cli, struct text *text, const struct kiln_event *event)
+{
+    const struct kiln_event_target *target = event->target;
+    uint64_t flash = 0;
+    char size[24];
+
+    put(text, "%s%s%s on %s", cli_bold(cli),
+        target->title[0] != '\0' ? target->title : target->loader, cli_plain(cli), event->device);
+    if (target->serial[0] != '\0')
+        put(text, ", %s", target->serial);
+    for (size_t i = 0; i < target->region_count; i++)
+        if (strstr(target->regions[i].name, "lash") != NULL)
+            flash += target->regions[i].size;
+    if (flash > 0)
+        put(text, ", %s flash", cli_bytes(flash, size));
+    if (target->title[0] != '\0' && target->loader[0] != '\0')
+        put(text, ", %s", target->loader);
+    if (target->baud != 0)
+        put(text, " at %u baud", target->baud);
+    put(text, "\n");
+    if (target->read_protected)
+        put(text, "  %sIts read protection is on.%s\n", cli_yellow(cli), cli_plain(cli));
+}
+
+static void put_plan_steps(struct text *text, const struct kiln_event_plan *plan)
+{
+    static const char *const names[] = {"keep", "erase", "write", "verify"};
+
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct kiln_event_step *step = &plan->steps[i];
+        char size[24];
+
+        put(text, "  %-6s 0x%08llx - 0x%08llx  %10s  %s%s\n", names[step->kind],
+            (unsigned long long)step->address, (unsigned long long)(step->address + step->size - 1),
+            cli_bytes(step->size, size), step->region,
+            step->kind == KILN_STEP_SKIP ? " (equal already)" : "");
+    }
+}
+
+static void put_plan(const struct cli *cli, struct text *text, const struct kiln_event_plan *plan)
+{
+    char image[24], write[24], skip[24];
+
+    if (cli->args.dry_run || cli->args.verbose > 0)
+        put_plan_steps(text, plan);
+    if (plan->image_bytes == 0)
+        return;
+    cli_bytes(plan->image_bytes, image);
+    cli_bytes(plan->write_bytes, write);
+    cli_bytes(plan->skip_bytes, skip);
+    if (plan->write_bytes == 0)
+        put(text, "  All %s are there already; nothing to write.\n", image);
+    else if (plan->skip_bytes > 0)
+        put(text, "  %s of firmware: %s differ, %s are there already.\n", image, write, skip);
+    else
+        put(text, "  %s of firmware, %s to write.\n", image, write);
+}
+
+static const char *state_sentence(enum kiln_device_state state)
+{
+    switch (state) {
+    case KILN_STATE_UNTOUCHED:
+        return "Nothing on the board was changed.";
+    case KILN_STATE_ERASED:
+        return "Part of the flash is erased; the board holds no complete firmware.";
+    case KILN_STATE_PARTIAL:
+        return "The firmware is only partly written; the board holds no complete firmware.";
+    case KILN_STATE_WRITTEN:
+        return "Everything was written, but not verified.";
+    case KILN_STATE_VERIFIED:
+        return "The firmware was written and verified.";
+    case KILN_STATE_UNKNOWN:
+        break;
+    }
+    return "It is not known what is in the flash now.";
+}
+
+static void put_failure(const struct cli *cli, struct text *text, const struct kiln_event *event)
+{
+    const struct kiln_error *error = event->result->error;
+    const char *comma = error->context[0] != '\0' ? ", " : "";
+
+    put(text, "%skiln: %s%s%s%s\n", cli_red(cli), error->message, comma, error->context,
+        cli_plain(cli));
+    put(text, "  %s%s%s\n", state_sentence(event->result->state),
+        event->result->board_note[0] != '\0' ? " The board is " : "", event->result->board_note);
+    if (error->hint != KILN_HINT_NONE)
+        put(text, "  %s\n", kiln_hint_text(error->hint));
+}
+
+static void put_result(const struct cli *cli, struct text *text, const struct kiln_event *event)
+{
+    const struct kiln_event_result *result = event->result;
+    const char *glue = "";
+    char size[24];
+
+    if (result->status != KILN_OK) {
+        put_failure(cli, text, event);
+        return;
+    }
+    put(text, "%sDone%s in %.1f s: ", cli_green(cli), cli_plain(cli),
+        (double)result->elapsed_ms / 1000);
+    if (result->written > 0) {
+        put(text, "%s written", cli_bytes(result->written, size));
+        glue = ", ";
+    } else if (result->erased > 0) {
+        put(text, "%s erased", cli_bytes(result->erased, size));
+        glue = ", ";
+    }
+    if (result->data_len > 0) {
+        put(text, "%s%s read", glue, cli_bytes(result->data_len, size));
+        glue = ", ";
+    }
+    if (result->verified > 0) {
+        put(text, "%sverified", glue);
+        glue = ", ";
+    }
+    put(text, "%s%s\n", result->board_note[0] != '\0' ? glue : "",
+        result->board_note[0] != '\0' ? result->board_note
+        : glue[0] != '\0'             ? ""
+                                      : "nothing to do");
+}
+
+static void put_text_lines(struct text *text, const char *prefix, const char *lines)
+{
+    while (*lines != '\0') {
+        size_t length = strcspn(lines, "\n");
+
+        if (length > 0)
+            put(text, "%s%.*s\n", prefix, (int)length, lines);
+        lines += length + (lines[length] == '\n');
+    }
+}
+
+void render_text(const struct cli *cli, const struct kiln_event *event, size_t job_count, char *out,
+                 size_t cap)
+{
+    struct text text = {out, cap};
+
+    out[0] = '\0';
+    switch (event->kind) {
+    case KILN_EVENT_LOG:
+        put_text_lines(&text, "  ", event->text);
+        break;
+    case KILN_EVENT_NOTE:
+        put_text_lines(&text, "  ", event->text);
+        break;
+    case KILN_EVENT_DEVICE:
+        put_target(cli, &text, event);
+        break;
+    case KILN_EVENT_PLAN:
+        put_plan(cli, &text, event->plan);
+        break;
+    case KILN_EVENT_RESULT:
+        if (job_count > 1)
+            put(&text, "%s: ", event->device);
+        put_result(cli, &text, event);
+        break;
+    case KILN_EVENT_PHASE:
+    case KILN_EVENT_PROGRESS:
+        break;
+    }
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* The main thread's loop: job events, signals, the terminal. */
+#include "cli/render.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct run {
+    struct cli *cli;
+    struct kiln_job **jobs;
+    bool *ended;
+    size_t count, running;
+    struct renderer *renderer;
+    int signal_fd;
+    unsigned interrupts;
+    int status; /* exit status so far: the worst */
+    int (*take)(struct cli *cli, void *user, const struct kiln_event_result *result);
+    void *user;
+};
+
+static enum kiln_reset_before before_of(const char *word)
+{
+    if (word == NULL || strcmp(word, "default") == 0)
+        return KILN_RESET_BEFORE_DEFAULT;
+    if (strcmp(word, "usb") == 0)
+        return KILN_RESET_BEFORE_USB;
+    return strcmp(word, "no-reset") == 0 ? KILN_RESET_BEFORE_NONE : KILN_RESET_BEFORE_NO_SYNC;
+}
+
+static enum kiln_reset_after after_of(const char *word)
+{
+    static const char *const words[] = {"default", "hard", "soft", "stay", "stay-stub", "watchdog"};
+
+    for (size_t i = 0; word != NULL && i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], word) == 0)
+            return (enum kiln_reset_after)i;
+    return KILN_RESET_AFTER_DEFAULT;
+}
+
+static void fill_request(const struct cli *cli, struct kiln_request *request)
+{
+    const struct cli_args *args = &cli->args;
+
+    request->chip = args->chip;
+    request->baud = (uint32_t)args->baud;
+    request->connect_attempts = (uint32_t)args->connect_attempts;
+    request->before = before_of(args->before);
+    request->after = after_of(args->after);
+    request->layout = args->layout;
+    request->reset_sequence = args->reset_sequence;
+    request->trace_path = args->trace;
+    request->stub_dir = args->stub_dir;
+    request->flash_size = args->flash_size;
+    request->wait_ms = (uint32_t)(args->wait_s > 86400 ? 86400000 : args->wait_s * 1000);
+    request->full = args->full;
+    request->force = args->force;
+    request->no_verify = args->no_verify;
+    request->no_stub = args->no_stub;
+    request->erase_all = args->erase_all;
+    request->unprotect = args->unprotect;
+    request->dry_run = args->dry_run;
+    request->log_level = args->verbose > 1 ? 0 : args->verbose == 1 ? 2 : 3;
+}
+
+/* A device that comes while we wait need not be there yet: the job waits for it by the same selector. */
+static int choose_devices(struct cli *cli, struct kiln_device_list *out_list)
+{
+    struct kiln_error error = {0};
+    enum kiln_status status = kiln_device_select(cli->args.device, out_list, &error);
+    unsigned waited_ms = 0;
+
+    while (status == KILN_E_NO_DEVICE && cli->args.has_wait &&
+           waited_ms < cli->args.wait_s * 1000) {
+        struct timespec nap = {.tv_nsec = 100000000};
+
+        nanosleep(&nap, NULL);
+        waited_ms += 100;
+        status = kiln_device_select(cli->args.device, out_list, &error);
+    }
+    if (status != KILN_OK)
+        return cli_fail(cli, &error);
+    if (out_list->count <= 1 || cli->args.all)
+        return 0;
+    error = (struct kiln_error){.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
+    snprintf(error.message, sizeof error.message, "there are %zu boards and -d does not say which",
+             out_list->count);
+    for (size_t i = 0; i < out_list->count && !cli->args.json; i++)
+        fprintf(stderr, "  -d %-28s %s %s\n", out_list->items[i].selector, out_list->items[i].title,
+                out_list->items[i].serial);
+    kiln_device_list_free(out_list);
+    return cli_fail(cli, &error);
+}
+
+static void end_job(struct run *run, size_t job, const struct kiln_event_result *result)
+{
+    int status = kiln_status_exit_code(result->status);
+
+    run->ended[job] = true;
+    run->running--;
+    if (status == 0 && run->take != NULL)
+        status = run->take(run->cli, run->user, result);
+    if (status > run->status)
+        run->status = status;
+}
+
+static void drain_events(struct run *run, size_t job)
+{
+    struct kiln_event event;
+
+    while (!run->ended[job] && kiln_job_next_event(run->jobs[job], &event, 0)) {
+        run->renderer->ops->event(run->renderer, job, &event);
+        if (event.kind == KILN_EVENT_RESULT)
+            end_job(run, job, event.result);
+    }
+}
+
+static void give_up(struct run *run)
+{
+    run->renderer->ops->end(run->renderer);
+    for (size_t i = 0; i < run->count; i++)
+        if (!run->ended[i])
+            fprintf(stderr,
+                    "kiln: left at once; the flash of board %zu was last known to be %s and its "
+                    "bootloader "
+                    "may still be waiting\n  Reset or replug it before the next try.\n",
+                    i + 1, kiln_device_state_name(kiln_job_state(run->jobs[i])));
+    fflush(stdout);
+    _exit(130);
+}
+
+static void on_signal(struct run *run)
+{
+    struct signalfd_siginfo info;
+
+    if (read(run->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return;
+    if (++run->interrupts > 1)
+        give_up(run);
+    run->renderer->ops->notice(
+        run->renderer, "Stopping; the board is being left in order (again: leave at once).");
+    for (size_t i = 0; i < run->count; i++)
+        kiln_job_cancel(run->jobs[i]);
+}
+
+static void watch(struct run *run)
+{
+    struct pollfd *fds = calloc(run->count + 1, sizeof *fds);
+
+    while (fds != NULL && run->running > 0) {
+        for (size_t i = 0; i < run->count; i++)
+            fds[i] = (struct pollfd){.fd = run->ended[i] ? -1 : kiln_job_event_fd(run->jobs[i]),
+                                     .events = POLLIN};
+        fds[run->count] = (struct pollfd){.fd = run->signal_fd, .events = POLLIN};
+        if (poll(fds, (nfds_t)run->count + 1, -1) < 0 && errno != EINTR)
+            break;
+        if (fds[run->count].revents != 0)
+            on_signal(run);
+        for (size_t i = 0; i < run->count; i++)
+            if (fds[i].revents != 0)
+                drain_events(run, i);
+    }
+    free(fds);
+}
+
+static bool start_jobs(struct run *run, struct kiln_request *request,
+                       const struct kiln_device_list *devices)
+{
+    for (size_t i = 0; i < devices->count; i++) {
+        request->device = devices->items[i].selector;
+        if (kiln_job_create(request, &run->jobs[i]) != KILN_OK)
+            return false;
+        run->count++;
+    }
+    for (size_t i = 0; i < run->count; i++)
+        if (kiln_job_start(run->jobs[i]) != KILN_OK)
+            return false;
+    run->running = run->count;
+    return true;
+}
+
+static int block_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int run_all(struct run *run, struct kiln_request *request,
+                   const struct kiln_device_list *devices)
+{
+    run->jobs = calloc(devices->count, sizeof *run->jobs);
+    run->ended = calloc(devices->count, sizeof *run->ended);
+    run->renderer = renderer_new(run->cli, devices->count);
+    run->signal_fd = block_signals();
+    if (run->jobs == NULL || run->ended == NULL || run->renderer == NULL ||
+        !start_jobs(run, request, devices)) {
+        fputs("kiln: out of memory or threads\n", stderr);
+        run->status = 12;
+    } else {
+        watch(run);
+        run->renderer->ops->end(run->renderer);
+    }
+    for (size_t i = 0; i < run->count; i++)
+        kiln_job_free(run->jobs[i]);
+    if (run->renderer != NULL)
+        run->renderer->ops->free(run->renderer);
+    if (run->signal_fd >= 0)
+        close(run->signal_fd);
+    free(run->jobs);
+    free(run->ended);
+    return run->status;
+}
+
+int cli_run_job_with(struct cli *cli, struct kiln_request *request,
+                     int (*take)(struct cli *cli, void *user,
+                                 const struct kiln_event_result *result),
+                     void *user)
+{
+    struct run run = {.cli = cli, .take = take, .user = user};
+    struct kiln_device_list devices = {0};
+    int status = choose_devices(cli, &devices);
+
+    if (status != 0)
+        return status;
+    fill_request(cli, request);
+    status = run_all(&run, request, &devices);
+    kiln_device_list_free(&devices);
+    return status;
+}
+
+int cli_run_job(struct cli *cli, struct kiln_request *request)
+{
+    return cli_run_job_with(cli, request, NULL, NULL);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The verb flash: check, survey, plan, erase and write, verify. */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How much of the flash's start the guard looks at: a vector table and what a bootloader expects. */
+#define LOOK_SIZE 512u
+
+static const struct kiln_target_info *target(struct kiln_job *job)
+{
+    return job->loader->ops->info(job->loader);
+}
+
+static const struct kiln_region *main_flash(const struct kiln_target_info *info)
+{
+    for (size_t i = 0; i < info->region_count; i++)
+        if (info->region[i].access & KILN_REGION_WRITE)
+            return &info->region[i];
+    return NULL;
+}
+
+static enum kiln_status check_safety(struct kiln_job *job)
+{
+    const struct kiln_region *region = main_flash(target(job));
+    uint8_t start[LOOK_SIZE];
+    char notes[512] = "";
+    struct kiln_guard_input input = {
+        .images = job->request.images,
+        .image_count = job->request.image_count,
+        .target = target(job),
+        .force = job->request.force,
+    };
+
+    /* Only bus-addressed flash starts with a vector table worth a look. */
+    if (region != NULL && region->start != 0 && (region->access & KILN_REGION_READ) &&
+        (target(job)->caps & KILN_CAP_READ)) {
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, region->start, start, sizeof start,
+                                        NULL));
+        input.flash_start = start;
+        input.flash_start_len = sizeof start;
+    }
+    KILN_TRY(kiln_guard_check(&job->ctx, &input, notes, sizeof notes));
+    if (notes[0] != '\0')
+        kiln_job_note(job, "%s", notes);
+    return KILN_OK;
+}
+
+static struct kiln_plan_policy policy_of(struct kiln_job *job)
+{
+    return (struct kiln_plan_policy){
+        .full = job->request.full,
+        .no_verify = job->request.no_verify,
+        .needs_erase = (target(job)->caps & KILN_CAP_NEEDS_ERASE) != 0,
+        .erase_all = job->request.erase_all,
+        .force = job->request.force,
+    };
+}
+
+static enum kiln_status publish_plan(struct kiln_job *job)
+{
+    const struct kiln_plan *plan = &job->plan;
+    struct kiln_event event = {.kind = KILN_EVENT_PLAN, .plan = &job->plan_view};
+
+    job->steps = calloc(plan->step_count + 1, sizeof *job->steps);
+    if (job->steps == NULL)
+        return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < plan->step_count; i++)
+        job->steps[i] = (struct kiln_event_step){
+            .kind = plan->steps[i].kind,
+            .address = plan->steps[i].address,
+            .size = plan->steps[i].size,
+            .region = plan->extents[plan->steps[i].extent].region->name,
+        };
+    job->plan_view = (struct kiln_event_plan){
+        .steps = job->steps,
+        .step_count = plan->step_count,
+        .image_bytes = plan->image_bytes,
+        .erase_bytes = plan->erase_bytes,
+        .write_bytes = plan->write_bytes,
+        .skip_bytes = plan->skip_bytes,
+        .verify_bytes = plan->verify_bytes,
+        .kept_bytes = plan->kept_bytes,
+    };
+    kiln_event_queue_put(&job->queue, &event);
+    return KILN_OK;
+}
+
+static const uint8_t *step_bytes(const struct kiln_job *job, const struct kiln_plan_step *step)
+{
+    const struct kiln_plan_extent *extent = &job->plan.extents[step->extent];
+
+    return extent->bytes + (step->address - extent->address);
+}
+
+static enum kiln_status erase_step(struct kiln_job *job, const struct kiln_plan_step *step)
+{
+    struct kiln_progress progress = kiln_job_op_progress(job);
+
+    if (atomic_load(&job->state) == KILN_STATE_UNTOUCHED)
+        kiln_job_set_state(job, KILN_STATE_ERASED);
+    KILN_TRY(job->loader->ops->erase(job->loader, &job->ctx, step->address, step->size, &progress));
+    kiln_job_op_done(job, step->size);
+    job->result.erased += step->size;
+    return KILN_OK;
+}
+
+static enum kiln_status write_step(struct kiln_job *job, const struct kiln_plan_step *step)
+{
+    struct kiln_progress progress = kiln_job_op_progress(job);
+
+    kiln_job_set_state(job, KILN_STATE_PARTIAL);
+    KILN_TRY(job->loader->ops->write(job->loader, &job->ctx, step->address, step_bytes(job, step),
+                                     step->size, &progress));
+    kiln_job_op_done(job, step->size);
+    job->result.written += step->size;
+    return KILN_OK;
+}
+
+/* Erases and writes in the order of the plan; each turn from one to the other is a phase of its own on
+ * the screen only when there is much of it, so the two are counted together. */
+static enum kiln_status change_flash(struct kiln_job *job)
+{
+    uint64_t began = kiln_ctx_now_ns(&job->ctx);
+    const struct kiln_plan *plan = &job->plan;
+
+    kiln_job_begin_phase(job, KILN_PHASE_WRITE, plan->erase_bytes + plan->write_bytes, NULL);
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct kiln_plan_step *step = &plan->steps[i];
+
+        if (step->kind == KILN_STEP_ERASE && erase_step(job, step) != KILN_OK)
+            return kiln_while(&job->ctx, "while erasing 0x%08llx-0x%08llx",
+                              (unsigned long long)step->address,
+                              (unsigned long long)(step->address + step->size - 1));
+        if (step->kind == KILN_STEP_WRITE && write_step(job, step) != KILN_OK)
+            return kiln_while(&job->ctx, "while writing 0x%08llx-0x%08llx",
+                              (unsigned long long)step->address,
+                              (unsigned long long)(step->address + step->size - 1));
+    }
+    job->result.transfer_ms = (kiln_ctx_now_ns(&job->ctx) - began) / KILN_NS_PER_MS;
+    kiln_job_set_state(job, KILN_STATE_WRITTEN);
+    return KILN_OK;
+}
+
+/* Erases and writes again what a verify step covers. */
+static enum kiln_status repeat_step(struct kiln_job *job, const struct kiln_plan_step *verify)
+{
+    uint64_t end = verify->address + verify->size;
+
+    kiln_job_set_state(job, KILN_STATE_PARTIAL);
+    if (target(job)->caps & KILN_CAP_NEEDS_ERASE)
+        KILN_TRY(
+            job->loader->ops->erase(job->loader, &job->ctx, verify->address, verify->size, NULL));
+    for (size_t i = 0; i < job->plan.step_count; i++) {
+        const struct kiln_plan_step *step = &job->plan.steps[i];
+
+        if (step->extent != verify->extent || step->address < verify->address ||
+            step->address >= end)
+            continue;
+        if (step->kind == KILN_STEP_WRITE)
+            KILN_TRY(job->loader->ops->write(job->loader, &job->ctx, step->address,
+                                             step_bytes(job, step), step->size, NULL));
+        else if (step->kind == KILN_STEP_ERASE && !(target(job)->caps & KILN_CAP_NEEDS_ERASE))
+            KILN_TRY(
+                job->loader->ops->erase(job->loader, &job->ctx, step->address, step->size, NULL));
+    }
+    kiln_job_set_state(job, KILN_STATE_WRITTEN);
+    return KILN_OK;
+}
+
+/* A range that does not compare is written once more: one lost byte on a bad cable should not cost the
+ * user a second try. */
+static enum kiln_status verify_step(struct kiln_job *job, const struct kiln_plan_step *step)
+{
+    bool equal;
+
+    KILN_TRY(kiln_job_compare(job, step->address, step_bytes(job, step), step->size, &equal));
+    if (!equal) {
+        kiln_job_note(job, "%s; writing this part again", job->ctx.error.message);
+        KILN_TRY(repeat_step(job, step));
+        KILN_TRY(kiln_job_compare(job, step->address, step_bytes(job, step), step->size, NULL));
+    }
+    job->result.verified += step->size;
+    return KILN_OK;
+}
+
+static enum kiln_status verify_flash(struct kiln_job *job)
+{
+    const struct kiln_plan *plan = &job->plan;
+
+    if (plan->verify_bytes > 0)
+        kiln_job_begin_phase(job, KILN_PHASE_VERIFY, plan->verify_bytes, NULL);
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == KILN_STEP_VERIFY && verify_step(job, &plan->steps[i]) != KILN_OK)
+            return kiln_while(&job->ctx, "while verifying");
+    if (!job->request.no_verify)
+        kiln_job_set_state(job, KILN_STATE_VERIFIED);
+    return KILN_OK;
+}
+
+static enum kiln_status erase_chip(struct kiln_job *job)
+{
+    if (job->loader->ops->erase_all == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader cannot erase the whole chip");
+    kiln_job_begin_phase(job, KILN_PHASE_ERASE, 0, NULL);
+    kiln_job_set_state(job, KILN_STATE_ERASED);
+    if (job->loader->ops->erase_all(job->loader, &job->ctx) != KILN_OK)
+        return kiln_while(&job->ctx, "while erasing the whole chip");
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_flash(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = target(job);
+    struct kiln_plan_policy policy = policy_of(job);
+
+    KILN_TRY(check_safety(job));
+    KILN_TRY(kiln_plan_layout(&job->ctx, job->request.images, job->request.image_count,
+                              info->region, info->region_count, &policy, &job->plan));
+    KILN_TRY(kiln_job_survey(job));
+    KILN_TRY(kiln_plan_steps(&job->ctx, &policy, &job->plan));
+    KILN_TRY(publish_plan(job));
+    job->result.skipped = job->plan.skip_bytes;
+    if (job->request.dry_run)
+        return KILN_OK;
+    if (job->request.erase_all)
+        KILN_TRY(erase_chip(job));
+    if (job->plan.write_bytes + job->plan.erase_bytes > 0)
+        KILN_TRY(change_flash(job));
+    KILN_TRY(verify_flash(job));
+    if (job->plan.skip_bytes > 0)
+        job->result.verified += job->plan.skip_bytes; /* the survey compared them */
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_verify(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = target(job);
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < job->request.image_count; i++) {
+        if (kiln_image_info(job->request.images[i])->address == KILN_NO_ADDRESS)
+            return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
+                                  "%s does not tell where it belongs",
+                                  kiln_image_name(job->request.images[i]));
+        total += kiln_image_total_bytes(job->request.images[i]);
+    }
+    if (!(info->caps & (KILN_CAP_READ | KILN_CAP_DIGEST)))
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader cannot read the flash back");
+    kiln_job_begin_phase(job, KILN_PHASE_VERIFY, total, NULL);
+    for (size_t i = 0; i < job->request.image_count; i++)
+        for (size_t k = 0; k < kiln_image_segment_count(job->request.images[i]); k++) {
+            const struct kiln_segment *segment = kiln_image_segment(job->request.images[i], k);
+
+            KILN_TRY(kiln_job_compare(job, segment->address, segment->data, segment->size, NULL));
+            job->result.verified += segment->size;
+        }
+    return KILN_OK;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of a job share. Tests may create a job on a link of their own. */
+#ifndef KILN_JOB_JOB_INTERNAL_H
+#define KILN_JOB_JOB_INTERNAL_H
+
+#include "base/cleanup.h"
+#include "base/ctx.h"
+#include "link/open.h"
+#include "loader/loader.h"
+#include "plan/plan.h"
+#include "sim/sim.h"
+
+#include <kiln/job.h>
+#include <pthread.h>
+
+struct event_node;
+
+/* The queue between the worker and whoever takes events. */
+struct kiln_event_queue {
+    pthread_mutex_t lock;
+    int fd; /* an eventfd, readable while the queue is not empty */
+    struct event_node *first, *last;
+    struct event_node *taken;   /* the one whose strings the taker may still read */
+    struct event_node *reserve; /* for the RESULT event, which must never be lost */
+    bool ended;
+};
+
+bool kiln_event_queue_init(struct kiln_event_queue *queue);
+void kiln_event_queue_dispose(struct kiln_event_queue *queue);
+/* Copies the event and its text. Drops it when out of memory, except RESULT. */
+void kiln_event_queue_put(struct kiln_event_queue *queue, const struct kiln_event *event);
+bool kiln_event_queue_take(struct kiln_event_queue *queue, struct kiln_event *out_event,
+                           uint32_t timeout_ms);
+
+/* Instead of opening what the selector names. All borrowed; for tests and for the sweep. */
+struct kiln_job_hooks {
+    struct kiln_sim_uart *uart; /* at most one of the two */
+    struct kiln_sim_usb *usb;
+    struct kiln_clock *clock;
+    struct kiln_fault *fault; /* laid over the link; its CANCEL kind fires the job's token */
+};
+
+struct kiln_job {
+    struct kiln_request request; /* strings owned */
+    struct kiln_job_hooks hooks;
+    struct kiln_event_queue queue;
+    pthread_t thread;
+    bool started;
+
+    /* Worker's own from here on. */
+    struct kiln_ctx ctx;
+    struct kiln_cancel cancel;
+    struct kiln_log_sink log;
+    struct kiln_cleanup cleanup;
+    struct kiln_virtual_clock virtual_clock;
+    uint64_t began_ns;
+    char device[128]; /* how messages name the device */
+    struct kiln_byte_link *byte_link;
+    struct kiln_usb_link *usb_link;
+    struct kiln_trace *trace;
+    struct kiln_loader *loader;
+    struct kiln_plan plan;
+    const char *board_note;
+    atomic_int state; /* enum kiln_device_state */
+
+    /* What events point to. */
+    struct kiln_event_target target;
+    struct kiln_event_region *regions;
+    struct kiln_event_plan plan_view;
+    struct kiln_event_step *steps;
+    struct kiln_event_result result;
+    struct kiln_error error;
+    uint8_t *data;
+
+    /* The phase in progress. */
+    enum kiln_phase phase;
+    uint64_t phase_total, phase_done, op_base;
+};
+
+/* Like kiln_job_create(), on hooks. */
+KILN_MUST_USE enum kiln_status kiln_job_create_on(const struct kiln_request *request,
+                                                  const struct kiln_job_hooks *hooks,
+                                                  struct kiln_job **out_job);
+
+/* Runs the job on the calling thread instead of starting one. */
+void kiln_job_run_here(struct kiln_job *job);
+
+/* ---- events ---- */
+
+void kiln_job_begin_phase(struct kiln_job *job, enum kiln_phase phase, uint64_t total,
+                          const char *text);
+/* Progress of the loader op that begins now: its `done` counts from what the phase has done so far. */
+struct kiln_progress kiln_job_op_progress(struct kiln_job *job);
+/* The op dealt with `bytes`. */
+void kiln_job_op_done(struct kiln_job *job, uint64_t bytes);
+void kiln_job_note(struct kiln_job *job, const char *format, ...) KILN_PRINTF(2, 3);
+void kiln_job_set_state(struct kiln_job *job, enum kiln_device_state state);
+
+/* ---- parts of a run, each with the context of the job ---- */
+
+KILN_MUST_USE enum kiln_status kiln_job_open(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_survey(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_flash(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_verify(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_read(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_erase(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
+
+/* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
+ * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */
+KILN_MUST_USE enum kiln_status kiln_job_compare(struct kiln_job *job, uint64_t address,
+                                                const uint8_t *wanted, size_t size,
+                                                bool *out_equal);
+
+#endif

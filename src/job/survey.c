@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is in the flash now, as far as it helps to write less.
+ *
+ * With a digest: the whole extent, then halves down to pages; a half whose sibling is equal is known to
+ * differ without asking. When most pages turn out to differ, asking stops. Without: read and compare.
+ */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Below this many answers about single pages nothing is concluded from their share. */
+#define ENOUGH_ANSWERS 8u
+#define READ_CHUNK     32768u
+
+struct survey {
+    struct kiln_job *job;
+    struct kiln_plan_extent *extent;
+    unsigned pages_equal, pages_different;
+};
+
+static enum kiln_status md5_of(struct kiln_ctx *ctx, const uint8_t *bytes, size_t size,
+                               uint8_t out_md5[16])
+{
+    if (EVP_Digest(bytes, size, out_md5, NULL, EVP_md5(), NULL) != 1)
+        return kiln_fail(ctx, KILN_E_INTERNAL, "MD5 is not available");
+    return KILN_OK;
+}
+
+static void mark(struct kiln_plan_extent *extent, size_t from, size_t to, uint8_t flag)
+{
+    for (size_t at = from; at < to; at += extent->region->page)
+        extent->covered[at / extent->region->page] |= flag;
+}
+
+static enum kiln_status ask(struct survey *survey, size_t from, size_t to, bool *out_equal)
+{
+    struct kiln_job *job = survey->job;
+    uint8_t there[16], wanted[16];
+
+    KILN_TRY(md5_of(&job->ctx, survey->extent->bytes + from, to - from, wanted));
+    KILN_TRY(job->loader->ops->digest(job->loader, &job->ctx, survey->extent->address + from,
+                                      to - from, there));
+    *out_equal = memcmp(there, wanted, sizeof there) == 0;
+    if (to - from == survey->extent->region->page) {
+        if (*out_equal)
+            survey->pages_equal++;
+        else
+            survey->pages_different++;
+    }
+    return KILN_OK;
+}
+
+static bool hopeless(const struct survey *survey)
+{
+    return survey->pages_different >= ENOUGH_ANSWERS &&
+           survey->pages_different > 3 * survey->pages_equal;
+}
+
+/* [from, to) is known to differ somewhere. */
+static enum kiln_status descend(struct survey *survey, size_t from, size_t to)
+{
+    size_t page = survey->extent->region->page;
+    size_t middle = from + (size_t)kiln_round_up((to - from) / 2, page);
+    bool left_equal, right_equal = false;
+
+    if (to - from <= page || hopeless(survey))
+        return KILN_OK;
+    KILN_TRY(ask(survey, from, middle, &left_equal));
+    if (left_equal)
+        mark(survey->extent, from, middle, KILN_PAGE_EQUAL);
+    else
+        KILN_TRY(ask(survey, middle, to, &right_equal));
+    if (right_equal)
+        mark(survey->extent, middle, to, KILN_PAGE_EQUAL);
+    if (!left_equal)
+        KILN_TRY(descend(survey, from, middle));
+    return right_equal ? KILN_OK : descend(survey, middle, to);
+}
+
+static enum kiln_status survey_by_digest(struct survey *survey)
+{
+    bool equal;
+
+    KILN_TRY(ask(survey, 0, survey->extent->size, &equal));
+    if (equal) {
+        mark(survey->extent, 0, survey->extent->size, KILN_PAGE_EQUAL);
+        return KILN_OK;
+    }
+    return descend(survey, 0, survey->extent->size);
+}
+
+static bool all_erased(const uint8_t *bytes, size_t size, uint8_t erased)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != erased)
+            return false;
+    return true;
+}
+
+/* Reads one page in pieces; stops early once it is known to be neither equal nor blank. */
+static enum kiln_status survey_page(struct survey *survey, size_t at, uint8_t *scratch)
+{
+    struct kiln_job *job = survey->job;
+    struct kiln_plan_extent *extent = survey->extent;
+    bool equal = true, blank = true;
+
+    for (size_t done = 0; done < extent->region->page && (equal || blank); done += READ_CHUNK) {
+        size_t size = KILN_MIN(extent->region->page - done, READ_CHUNK);
+        struct kiln_progress progress = kiln_job_op_progress(job);
+
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, extent->address + at + done,
+                                        scratch, size, &progress));
+        kiln_job_op_done(job, size);
+        equal = equal && memcmp(scratch, extent->bytes + at + done, size) == 0;
+        blank = blank && all_erased(scratch, size, extent->region->erased);
+    }
+    if (equal)
+        mark(extent, at, at + 1, KILN_PAGE_EQUAL);
+    if (blank)
+        mark(extent, at, at + 1, KILN_PAGE_BLANK);
+    return KILN_OK;
+}
+
+static enum kiln_status survey_by_reading(struct survey *survey)
+{
+    uint8_t *scratch = malloc(READ_CHUNK);
+    enum kiln_status status = KILN_OK;
+
+    if (scratch == NULL)
+        return kiln_fail(&survey->job->ctx, KILN_E_NOMEM, "out of memory");
+    for (size_t at = 0; status == KILN_OK && at < survey->extent->size;
+         at += survey->extent->region->page)
+        status = survey_page(survey, at, scratch);
+    free(scratch);
+    return status;
+}
+
+static enum kiln_status fill_gaps(struct kiln_job *job)
+{
+    for (size_t i = 0; i < job->plan.gap_count; i++) {
+        const struct kiln_plan_gap *gap = &job->plan.gaps[i];
+        struct kiln_plan_extent *extent = &job->plan.extents[gap->extent];
+
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, gap->address,
+                                        extent->bytes + (gap->address - extent->address), gap->size,
+                                        NULL));
+    }
+    return KILN_OK;
+}
+
+static uint64_t bytes_to_read(const struct kiln_plan *plan)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < plan->extent_count; i++)
+        total += plan->extents[i].size;
+    return total;
+}
+
+enum kiln_status kiln_job_survey(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    bool digest = (info->caps & KILN_CAP_DIGEST) != 0;
+    bool wanted = !job->request.full && !job->request.erase_all;
+
+    if (!(info->caps & KILN_CAP_READ) && !digest)
+        return KILN_OK;
+    kiln_job_begin_phase(job, KILN_PHASE_SURVEY, wanted && !digest ? bytes_to_read(&job->plan) : 0,
+                         NULL);
+    if (info->caps & KILN_CAP_READ)
+        KILN_TRY(fill_gaps(job));
+    for (size_t i = 0; wanted && i < job->plan.extent_count; i++) {
+        struct survey survey = {.job = job, .extent = &job->plan.extents[i]};
+
+        if (!(survey.extent->region->access & KILN_REGION_READ))
+            continue;
+        KILN_TRY(digest ? survey_by_digest(&survey) : survey_by_reading(&survey));
+    }
+    return KILN_OK;
+}
+
+static enum kiln_status compare_by_reading(struct kiln_job *job, uint64_t address,
+                                           const uint8_t *wanted, size_t size, uint8_t *scratch,
+                                           bool *out_equal)
+{
+    for (size_t done = 0; done < size; done += READ_CHUNK) {
+        size_t part = KILN_MIN(size - done, READ_CHUNK);
+        struct kiln_progress progress = kiln_job_op_progress(job);
+
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, address + done, scratch, part,
+                                        &progress));
+        kiln_job_op_done(job, part);
+        for (size_t i = 0; i < part; i++) {
+            if (scratch[i] == wanted[done + i])
+                continue;
+            *out_equal = false;
+            (void)kiln_fail_hint(&job->ctx, KILN_E_VERIFY, KILN_HINT_RETRY_WRITE,
+                                 "flash at 0x%08llx holds 0x%02x instead of 0x%02x",
+                                 (unsigned long long)(address + done + i), scratch[i],
+                                 wanted[done + i]);
+            (void)kiln_fail_at(&job->ctx, address + done + i);
+            return KILN_OK;
+        }
+    }
+    *out_equal = true;
+    return KILN_OK;
+}
+
+static enum kiln_status compare_by_digest(struct kiln_job *job, uint64_t address,
+                                          const uint8_t *wanted, size_t size, bool *out_equal)
+{
+    uint8_t there[16], here[16];
+
+    KILN_TRY(md5_of(&job->ctx, wanted, size, here));
+    KILN_TRY(job->loader->ops->digest(job->loader, &job->ctx, address, size, there));
+    kiln_job_op_done(job, size);
+    *out_equal = memcmp(here, there, sizeof here) == 0;
+    if (*out_equal)
+        return KILN_OK;
+    (void)kiln_fail_hint(&job->ctx, KILN_E_VERIFY, KILN_HINT_RETRY_WRITE,
+                         "flash from 0x%08llx to 0x%08llx does not hold what it should",
+                         (unsigned long long)address, (unsigned long long)(address + size - 1));
+    (void)kiln_fail_at(&job->ctx, address);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_compare(struct kiln_job *job, uint64_t address, const uint8_t *wanted,
+                                  size_t size, bool *out_equal)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    enum kiln_status status;
+    uint8_t *scratch;
+    bool equal = false;
+
+    if (info->caps & KILN_CAP_DIGEST) {
+        status = compare_by_digest(job, address, wanted, size, &equal);
+    } else {
+        scratch = malloc(READ_CHUNK);
+        if (scratch == NULL)
+            return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+        status = compare_by_reading(job, address, wanted, size, scratch, &equal);
+        free(scratch);
+    }
+    if (status == KILN_OK && out_equal != NULL)
+        *out_equal = equal;
+    else if (status == KILN_OK && !equal)
+        status = KILN_E_VERIFY;
+    return status;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs that take no file: read, erase, reset. */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* The largest read that is held in memory. */
+#define READ_MAX ((uint64_t)1 << 30)
+
+struct span {
+    uint64_t address, size;
+};
+
+static const struct kiln_region *region_named(const struct kiln_target_info *info, const char *name)
+{
+    for (size_t i = 0; i < info->region_count; i++)
+        if (strcasecmp(info->region[i].name, name) == 0)
+            return &info->region[i];
+    return NULL;
+}
+
+/* Where the contiguous memory of the same name and kind that holds region `index` ends. */
+static uint64_t end_of_memory(const struct kiln_target_info *info, const struct kiln_region *region)
+{
+    uint64_t end = region->start + region->size;
+
+    for (size_t i = 0; i < info->region_count; i++)
+        if (info->region[i].start == end && strcmp(info->region[i].name, region->name) == 0)
+            end += info->region[i].size;
+    return end;
+}
+
+static enum kiln_status no_such_region(struct kiln_job *job, const struct kiln_target_info *info)
+{
+    char names[200] = "";
+
+    for (size_t i = 0; i < info->region_count; i++) {
+        size_t length = strlen(names);
+
+        if (strstr(names, info->region[i].name) == NULL)
+            snprintf(names + length, sizeof names - length, "%s%s", length > 0 ? ", " : "",
+                     info->region[i].name);
+    }
+    return kiln_fail(&job->ctx, KILN_E_ARG, "the board has no region '%s'; it has %s",
+                     job->request.region, names);
+}
+
+/* From address, length and region of the request to a range of the device. */
+static enum kiln_status choose_span(struct kiln_job *job, struct span *out_span)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    const struct kiln_region *region = info->region_count > 0 ? &info->region[0] : NULL;
+    uint64_t address = job->request.address;
+
+    if (job->request.region != NULL && (region = region_named(info, job->request.region)) == NULL)
+        return no_such_region(job, info);
+    if (region == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "nothing is known of the board's memory");
+    if (address == KILN_NO_ADDRESS)
+        address = region->start;
+    out_span->address = address;
+    out_span->size = job->request.length;
+    if (out_span->size > 0)
+        return KILN_OK;
+    for (size_t i = 0; i < info->region_count; i++)
+        if (address >= info->region[i].start &&
+            address - info->region[i].start < info->region[i].size) {
+            out_span->size = end_of_memory(info, &info->region[i]) - address;
+            return KILN_OK;
+        }
+    (void)kiln_fail(&job->ctx, KILN_E_ARG, "the board has no memory at 0x%08llx",
+                    (unsigned long long)address);
+    return kiln_fail_at(&job->ctx, address);
+}
+
+/* Loader ops stay within one region. */
+static enum kiln_status part_in_region(struct kiln_job *job, uint64_t address, uint64_t end,
+                                       uint8_t access, const struct kiln_region **out_region,
+                                       uint64_t *out_end)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+
+    for (size_t i = 0; i < info->region_count; i++) {
+        const struct kiln_region *region = &info->region[i];
+
+        if (address < region->start || address - region->start >= region->size)
+            continue;
+        if (!(region->access & access))
+            return kiln_fail(&job->ctx, KILN_E_REFUSED, "%s at 0x%08llx cannot be %s", region->name,
+                             (unsigned long long)address,
+                             access == KILN_REGION_READ ? "read" : "erased");
+        *out_region = region;
+        *out_end = KILN_MIN(end, region->start + region->size);
+        return KILN_OK;
+    }
+    (void)kiln_fail(&job->ctx, KILN_E_ARG, "the board has no memory at 0x%08llx",
+                    (unsigned long long)address);
+    return kiln_fail_at(&job->ctx, address);
+}
+
+enum kiln_status kiln_job_read(struct kiln_job *job)
+{
+    struct span span;
+    uint64_t at, end;
+
+    KILN_TRY(choose_span(job, &span));
+    if (job->loader->ops->read == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "this bootloader cannot read the flash");
+    if (span.size > READ_MAX || span.address + span.size < span.address)
+        return kiln_fail(&job->ctx, KILN_E_ARG, "%llu bytes are more than one read may take",
+                         (unsigned long long)span.size);
+    job->data = malloc((size_t)span.size + 1);
+    if (job->data == NULL)
+        return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+    kiln_job_begin_phase(job, KILN_PHASE_READ, span.size, NULL);
+    end = span.address + span.size;
+    for (at = span.address; at < end;) {
+        struct kiln_progress progress = kiln_job_op_progress(job);
+        const struct kiln_region *region;
+        uint64_t stop;
+
+        KILN_TRY(part_in_region(job, at, end, KILN_REGION_READ, &region, &stop));
+        if (job->loader->ops->read(job->loader, &job->ctx, at, job->data + (at - span.address),
+                                   (size_t)(stop - at), &progress) != KILN_OK)
+            return kiln_while(&job->ctx, "while reading 0x%08llx", (unsigned long long)at);
+        kiln_job_op_done(job, stop - at);
+        at = stop;
+    }
+    job->result.data = job->data;
+    job->result.data_len = (size_t)span.size;
+    return KILN_OK;
+}
+
+static enum kiln_status erase_range(struct kiln_job *job)
+{
+    struct span span;
+    uint64_t end;
+
+    KILN_TRY(choose_span(job, &span));
+    end = span.address + span.size;
+    if (!job->request.dry_run)
+        kiln_job_begin_phase(job, KILN_PHASE_ERASE, span.size, NULL);
+    for (uint64_t at = span.address; at < end;) {
+        struct kiln_progress progress = kiln_job_op_progress(job);
+        const struct kiln_region *region;
+        uint64_t stop;
+
+        KILN_TRY(part_in_region(job, at, end, KILN_REGION_ERASE, &region, &stop));
+        if ((at - region->start) % region->page != 0 || (stop - region->start) % region->page != 0)
+            return kiln_fail(&job->ctx, KILN_E_ARG,
+                             "0x%08llx-0x%08llx does not begin and end on a page of %u bytes",
+                             (unsigned long long)at, (unsigned long long)(stop - 1), region->page);
+        if (!job->request.dry_run) {
+            kiln_job_set_state(job, KILN_STATE_ERASED);
+            if (job->loader->ops->erase(job->loader, &job->ctx, at, stop - at, &progress) !=
+                KILN_OK)
+                return kiln_while(&job->ctx, "while erasing 0x%08llx", (unsigned long long)at);
+            kiln_job_op_done(job, stop - at);
+            job->result.erased += stop - at;
+        }
+        at = stop;
+    }
+    if (job->request.dry_run)
+        kiln_job_note(job, "0x%08llx-0x%08llx would be erased", (unsigned long long)span.address,
+                      (unsigned long long)(end - 1));
+    return KILN_OK;
+}
+
+static enum kiln_status erase_everything(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+
+    if (job->request.dry_run) {
+        kiln_job_note(job, "the whole chip would be erased");
+        return KILN_OK;
+    }
+    if (job->loader->ops->erase_all == NULL || !(info->caps & KILN_CAP_ERASE_ALL))
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader cannot erase the whole chip");
+    kiln_job_begin_phase(job, KILN_PHASE_ERASE, 0, NULL);
+    kiln_job_set_state(job, KILN_STATE_ERASED);
+    if (job->loader->ops->erase_all(job->loader, &job->ctx) != KILN_OK)
+        return kiln_while(&job->ctx, "while erasing the whole chip");
+    for (size_t i = 0; i < info->region_count; i++)
+        if (info->region[i].access & KILN_REGION_ERASE)
+            job->result.erased += info->region[i].size;
+    return KILN_OK;
+}
+
+static enum kiln_status unprotect(struct kiln_job *job)
+{
+    if (job->loader->ops->unprotect == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader has no read protection to remove");
+    if (job->request.dry_run) {
+        kiln_job_note(job, "read protection would be removed and the whole chip erased");
+        return KILN_OK;
+    }
+    kiln_job_begin_phase(job, KILN_PHASE_ERASE, 0, NULL);
+    kiln_job_set_state(job, KILN_STATE_ERASED);
+    return job->loader->ops->unprotect(job->loader, &job->ctx);
+}
+
+enum kiln_status kiln_job_erase(struct kiln_job *job)
+{
+    if (job->request.unprotect)
+        return unprotect(job);
+    return job->request.erase_all ? erase_everything(job) : erase_range(job);
+}
+
+enum kiln_status kiln_job_reset(struct kiln_job *job)
+{
+    char name[128];
+
+    if (job->loader != NULL)
+        return job->loader->ops->leave(job->loader, &job->ctx);
+    kiln_link_describe(job->byte_link, name, sizeof name);
+    if (!(kiln_link_caps(job->byte_link) & KILN_LINK_LINES))
+        return kiln_fail_hint(&job->ctx, KILN_E_UNSUPPORTED, KILN_HINT_NONE,
+                              "%s has no reset line; press the board's reset button", name);
+    /* EN low for 100 ms with GPIO0 high: the auto-reset circuit of every ESP board; others ignore it. */
+    KILN_TRY(kiln_link_set_lines(job->byte_link, &job->ctx, KILN_LINE_DTR | KILN_LINE_RTS,
+                                 KILN_LINE_RTS));
+    KILN_TRY(kiln_sleep_ms(&job->ctx, 100));
+    return kiln_link_set_lines(job->byte_link, &job->ctx, KILN_LINE_DTR | KILN_LINE_RTS, 0);
+}
