@@ -3,6 +3,7 @@
 #ifndef KILN_KILN_H
 #define KILN_KILN_H
 
+#include <kiln/chip.h>
 #include <kiln/device.h>
 #include <kiln/event.h>
 #include <kiln/image.h>

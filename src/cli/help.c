@@ -52,18 +52,28 @@ static int text_width(const struct cli *cli)
     return cli->width > 100 ? 100 : cli->width;
 }
 
+static void print_group(const struct cli *cli, enum cli_group group, FILE *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
+        if (cli_command_at(i)->group != group)
+            continue;
+        if (!any)
+            fprintf(out, "\n%s:\n", group_titles[group]);
+        any = true;
+        fprintf(out, "  %s%-9s%s ", cli_bold(cli), cli_command_at(i)->name, cli_plain(cli));
+        print_wrapped(out, cli_command_at(i)->summary, 12, text_width(cli));
+    }
+}
+
 void cli_print_overview(const struct cli *cli, FILE *out)
 {
     fprintf(out,
             "%skiln%s puts firmware on a microcontroller, whatever bootloader the board speaks.\n",
             cli_bold(cli), cli_plain(cli));
-    for (size_t group = 0; group < sizeof group_titles / sizeof group_titles[0]; group++) {
-        fprintf(out, "\n%s:\n", group_titles[group]);
-        for (size_t i = 0; cli_command_at(i) != NULL; i++)
-            if (cli_command_at(i)->group == (enum cli_group)group)
-                fprintf(out, "  %s%-9s%s %s\n", cli_bold(cli), cli_command_at(i)->name,
-                        cli_plain(cli), cli_command_at(i)->summary);
-    }
+    for (size_t group = 0; group < sizeof group_titles / sizeof group_titles[0]; group++)
+        print_group(cli, (enum cli_group)group, out);
     fputs("\n`kiln help COMMAND` tells the rest. Most often: kiln flash firmware.bin\n", out);
 }
 
