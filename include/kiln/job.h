@@ -54,6 +54,7 @@ struct kiln_request {
     enum kiln_reset_before before;
     enum kiln_reset_after after;
     const char *layout;         /* DfuSe layout string that replaces the device's */
+    const char *alt;            /* DFU alternate setting by number or name, or NULL */
     const char *reset_sequence; /* custom reset string */
     const char *trace_path;     /* record the link here */
     const char *stub_dir;

@@ -16,6 +16,7 @@ struct cli_args {
     const char *output;
     const char *type;
     const char *layout;
+    const char *alt;
     const char *reset_sequence;
     const char *trace;
     const char *before;

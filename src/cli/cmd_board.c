@@ -48,7 +48,7 @@ static int run_info(struct cli *cli)
 
 #define COMMON                                                                                   \
     "device", "all", "baud", "chip", "before", "after", "connect-attempts", "no-stub", "layout", \
-        "reset-sequence", "stub-dir", "trace", "wait", "json", "quiet", "verbose"
+        "alt", "reset-sequence", "stub-dir", "trace", "wait", "json", "quiet", "verbose"
 
 static const char *const erase_options[] = {"address", "size",  "region", "erase-all", "unprotect",
                                             "dry-run", "force", COMMON,   NULL};

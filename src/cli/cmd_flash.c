@@ -28,18 +28,31 @@ static int run_verify(struct cli *cli)
     return run_verb(cli, KILN_VERB_VERIFY);
 }
 
-static const char *const flash_options[] = {"device",     "all",
-                                            "address",    "baud",
-                                            "chip",       "dry-run",
-                                            "full",       "force",
-                                            "erase-all",  "no-verify",
-                                            "no-stub",    "before",
-                                            "after",      "connect-attempts",
-                                            "flash-size", "layout",
-                                            "raw",        "reset-sequence",
-                                            "stub-dir",   "trace",
-                                            "wait",       "json",
-                                            "quiet",      "verbose",
+static const char *const flash_options[] = {"device",
+                                            "all",
+                                            "address",
+                                            "baud",
+                                            "chip",
+                                            "dry-run",
+                                            "full",
+                                            "force",
+                                            "erase-all",
+                                            "no-verify",
+                                            "no-stub",
+                                            "before",
+                                            "after",
+                                            "connect-attempts",
+                                            "flash-size",
+                                            "layout",
+                                            "alt",
+                                            "raw",
+                                            "reset-sequence",
+                                            "stub-dir",
+                                            "trace",
+                                            "wait",
+                                            "json",
+                                            "quiet",
+                                            "verbose",
                                             NULL};
 
 static const char *const flash_examples[] = {
@@ -65,11 +78,11 @@ const struct cli_command cli_cmd_flash = {
 };
 
 static const char *const verify_options[] = {
-    "device",     "all",     "address", "baud",           "chip",
-    "force",      "no-stub", "before",  "after",          "connect-attempts",
-    "flash-size", "layout",  "raw",     "reset-sequence", "stub-dir",
-    "trace",      "wait",    "json",    "quiet",          "verbose",
-    NULL};
+    "device",     "all",     "address", "baud",  "chip",
+    "force",      "no-stub", "before",  "after", "connect-attempts",
+    "flash-size", "layout",  "alt",     "raw",   "reset-sequence",
+    "stub-dir",   "trace",   "wait",    "json",  "quiet",
+    "verbose",    NULL};
 
 const struct cli_command cli_cmd_verify = {
     .name = "verify",

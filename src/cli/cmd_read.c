@@ -61,11 +61,11 @@ static int run_read(struct cli *cli)
 }
 
 static const char *const read_options[] = {
-    "device",  "address",    "size",   "region",         "output",
-    "baud",    "chip",       "before", "after",          "connect-attempts",
-    "no-stub", "flash-size", "layout", "reset-sequence", "stub-dir",
-    "trace",   "wait",       "json",   "quiet",          "verbose",
-    NULL};
+    "device",   "address",    "size",   "region", "output",
+    "baud",     "chip",       "before", "after",  "connect-attempts",
+    "no-stub",  "flash-size", "layout", "alt",    "reset-sequence",
+    "stub-dir", "trace",      "wait",   "json",   "quiet",
+    "verbose",  NULL};
 
 static const char *const read_examples[] = {"kiln read backup.bin", "the whole flash",
                                             "kiln read -a 0x8000 -s 4k table.bin",

@@ -21,6 +21,8 @@ static const struct cli_option options[] = {
      "what to do with the board at the end"},
     {"all", 0, CLI_FLAG, FIELD(all), CLI_NOT_TOLD, NULL, NULL,
      "every board that matches, all at once"},
+    {"alt", 0, CLI_TEXT, FIELD(alt), CLI_NOT_TOLD, "SETTING", NULL,
+     "DFU alternate setting by number or name; default: by address"},
     {"baud", 'b', CLI_NUMBER, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
      "speed of the serial link; default: the fastest that holds"},
     {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,

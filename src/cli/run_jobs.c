@@ -53,6 +53,7 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->before = before_of(args->before);
     request->after = after_of(args->after);
     request->layout = args->layout;
+    request->alt = args->alt;
     request->reset_sequence = args->reset_sequence;
     request->trace_path = args->trace;
     request->stub_dir = args->stub_dir;

@@ -178,13 +178,15 @@ static const char *note_after(const struct kiln_job *job)
 
 static enum kiln_status do_verb(struct kiln_job *job)
 {
+    bool stream = (job->loader->ops->info(job->loader)->caps & KILN_CAP_STREAM) != 0;
+
     switch (job->request.verb) {
     case KILN_VERB_FLASH:
-        return kiln_job_flash(job);
+        return stream ? kiln_job_stream_flash(job) : kiln_job_flash(job);
     case KILN_VERB_VERIFY:
-        return kiln_job_verify(job);
+        return stream ? kiln_job_stream_verify(job) : kiln_job_verify(job);
     case KILN_VERB_READ:
-        return kiln_job_read(job);
+        return stream ? kiln_job_stream_read(job) : kiln_job_read(job);
     case KILN_VERB_ERASE:
         return kiln_job_erase(job);
     case KILN_VERB_RUN:
@@ -278,9 +280,9 @@ static bool copy_text(const char **field)
 
 static bool copy_strings(struct kiln_request *request)
 {
-    const char **fields[] = {&request->device,        &request->chip,       &request->region,
-                             &request->layout,        &request->trace_path, &request->stub_dir,
-                             &request->reset_sequence};
+    const char **fields[] = {&request->device,         &request->chip,       &request->region,
+                             &request->layout,         &request->trace_path, &request->stub_dir,
+                             &request->reset_sequence, &request->alt};
     bool good = true;
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
@@ -290,9 +292,9 @@ static bool copy_strings(struct kiln_request *request)
 
 static void free_strings(struct kiln_request *request)
 {
-    const char *fields[] = {request->device,        request->chip,       request->region,
-                            request->layout,        request->trace_path, request->stub_dir,
-                            request->reset_sequence};
+    const char *fields[] = {request->device,         request->chip,       request->region,
+                            request->layout,         request->trace_path, request->stub_dir,
+                            request->reset_sequence, request->alt};
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         free((void *)(uintptr_t)fields[i]);

@@ -106,6 +106,11 @@ KILN_MUST_USE enum kiln_status kiln_job_read(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_erase(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
 
+/* The same verbs for a device without addresses. */
+KILN_MUST_USE enum kiln_status kiln_job_stream_flash(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_stream_verify(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_stream_read(struct kiln_job *job);
+
 /* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
  * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */
 KILN_MUST_USE enum kiln_status kiln_job_compare(struct kiln_job *job, uint64_t address,

@@ -156,6 +156,7 @@ static void fill_options(const struct kiln_request *request, struct kiln_loader_
         .connect_attempts = request->connect_attempts,
         .stub_dir = request->stub_dir,
         .layout = request->layout,
+        .alt = request->alt,
         .reset_sequence = request->reset_sequence,
         .flash_size = request->flash_size,
     };

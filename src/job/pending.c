@@ -90,3 +90,7 @@ __attribute__((weak)) uint64_t kiln_image_total_bytes(const struct kiln_image *i
 {
     return 0;
 }
+
+PENDING_BARE(kiln_image_serialize,
+             (const struct kiln_image *i, const struct kiln_image_write_options *o, uint8_t **b,
+              size_t *n, struct kiln_error *e))
