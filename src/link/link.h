@@ -45,7 +45,7 @@ struct kiln_byte_link_ops {
     /* Waits until everything written is on the wire. */
     enum kiln_status (*drain)(struct kiln_byte_link *self, struct kiln_ctx *ctx);
 
-    /* Drops what was received and not yet read. Never waits. */
+    /* Drops what was received and not yet read. Waits at most for one round trip of a network link. */
     enum kiln_status (*discard_input)(struct kiln_byte_link *self, struct kiln_ctx *ctx);
 
     /* Changes the rate, after draining. ARG if the link cannot make this rate, UNSUPPORTED without
@@ -57,8 +57,9 @@ struct kiln_byte_link_ops {
     enum kiln_status (*set_lines)(struct kiln_byte_link *self, struct kiln_ctx *ctx, unsigned mask,
                                   unsigned levels);
 
-    /* Waits for the same device (by its place, not its name) to be there again and opens it.
-     * UNSUPPORTED if the link cannot. */
+    /* Waits for the same device (by its place, not its name) to be there and opens it. A device that is
+     * about to leave but has not left yet is opened too: first wait for GONE. The lines are released as
+     * after open. TIMEOUT if it did not come before the deadline, UNSUPPORTED if the link cannot. */
     enum kiln_status (*reopen)(struct kiln_byte_link *self, struct kiln_ctx *ctx);
 
     /* The capability bits. A layer passes down, masked by what it cannot carry. */

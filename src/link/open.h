@@ -21,6 +21,10 @@ KILN_MUST_USE enum kiln_status kiln_tcp_open(struct kiln_ctx *ctx, const char *h
 KILN_MUST_USE enum kiln_status kiln_rfc2217_open(struct kiln_ctx *ctx, const char *host_port,
                                                  uint32_t baud, struct kiln_byte_link **out_link);
 
+/* A link for "tcp://...", "socket://..." or "rfc2217://..."; ARG for anything else. */
+KILN_MUST_USE enum kiln_status kiln_network_open(struct kiln_ctx *ctx, const char *url,
+                                                 uint32_t baud, struct kiln_byte_link **out_link);
+
 /* A USB device through libusb, by identity as kiln_usb_find() gave it. The link owns its own libusb
  * context. */
 KILN_MUST_USE enum kiln_status kiln_libusb_open(struct kiln_ctx *ctx, uint8_t bus, uint8_t address,
