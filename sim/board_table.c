@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const struct kiln_sim_board *const families[] = {
+    kiln_sim_esp_boards,
     kiln_sim_dfu_boards,
 };
 

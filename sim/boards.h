@@ -7,5 +7,6 @@
 #include "sim/sim.h"
 
 extern const struct kiln_sim_board kiln_sim_dfu_boards[];
+extern const struct kiln_sim_board kiln_sim_esp_boards[];
 
 #endif

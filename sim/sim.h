@@ -56,6 +56,16 @@ KILN_MUST_USE enum kiln_status kiln_sim_flash_load(struct kiln_ctx *ctx,
 /* Writes the whole array to the file; false if that failed. Called by a board's `free`. */
 bool kiln_sim_flash_save(const struct kiln_sim_knobs *knobs, const uint8_t *flash, size_t size);
 
+/* What a board saw since it was made, for the one who simulates to look at. */
+struct kiln_sim_counts {
+    uint64_t commands, replies;
+    uint64_t bytes_in, bytes_out; /* over the wire, as the board sees it */
+    uint64_t lost; /* bytes and frames that arrived while nobody could take them */
+    uint64_t erases, programs;
+    uint64_t erased_bytes, programmed_bytes;
+    uint64_t resets;
+};
+
 /* ---- UART boards ------------------------------------------------------------------------------ */
 
 struct kiln_sim_uart;
@@ -68,18 +78,21 @@ struct kiln_sim_uart_ops {
     /* Up to `cap` bytes that have arrived at the host by `now_ns`, received at rate `baud`. */
     size_t (*host_receives)(struct kiln_sim_uart *self, uint64_t now_ns, uint32_t baud,
                             uint8_t *bytes, size_t cap);
-    /* When something will next be there to receive, UINT64_MAX if nothing is under way. */
+    /* When something will next happen by itself (a byte arrives, the board has done its work),
+     * UINT64_MAX if nothing is under way. */
     uint64_t (*next_event_ns)(struct kiln_sim_uart *self);
     /* When the last byte handed to host_sends will have left the host. */
     uint64_t (*sent_ns)(struct kiln_sim_uart *self);
     /* The host's DTR and RTS (KILN_LINE_* levels) changed. */
     void (*lines)(struct kiln_sim_uart *self, uint64_t now_ns, unsigned levels);
-    /* True once a knob unplugged the board. */
+    /* True once a knob unplugged the board; power_cycle plugs it in again. */
     bool (*is_gone)(struct kiln_sim_uart *self);
     /* Power off and on: the knob face's way to go on after a power cut. */
     void (*power_cycle)(struct kiln_sim_uart *self, uint64_t now_ns);
     /* The flash array, for tests to look at and prepare. */
     uint8_t *(*flash)(struct kiln_sim_uart *self, size_t *out_size);
+    const struct kiln_sim_counts *(*counts)(const struct kiln_sim_uart *self);
+    /* Saves the flash if the knobs name a file. */
     void (*free)(struct kiln_sim_uart *self);
 };
 

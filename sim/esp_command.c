@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* What ROM and stub do with a request. */
+#include "base/bytes.h"
+#include "sim/esp.h"
+
+#include <string.h>
+
+#define COMMAND_NS 40000u   /* to take a request apart */
+#define SYNC_VALUE 0x20120707u
+
+uint8_t esp_error(const struct esp_board *board, uint8_t rom, uint8_t stub)
+{
+    return board->state == ESP_STUB ? stub : rom;
+}
+
+static void damage(struct esp_board *board, uint8_t *frame, size_t len)
+{
+    uint32_t r = kiln_sim_random(&board->random);
+
+    frame[r % len] ^= (uint8_t)(1u << (r >> 16) % 8);
+}
+
+void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_t *data, size_t len,
+               uint8_t error)
+{
+    uint8_t frame[128];
+    size_t status_len = board->state == ESP_STUB ? 2 : board->chip->status_len;
+    size_t total = 8 + len + status_len;
+    int64_t number = (int64_t)board->replies++;
+
+    memset(frame, 0, sizeof frame);
+    frame[0] = 1;
+    frame[1] = op;
+    kiln_put_le16(frame + 2, (uint16_t)(len + status_len));
+    kiln_put_le32(frame + 4, value);
+    if (len > 0)
+        memcpy(frame + 8, data, len);
+    if (error != ESP_OK && board->state == ESP_STUB)
+        frame[8 + len] = error;
+    if (error != ESP_OK && board->state != ESP_STUB) {
+        frame[8 + len] = 1;
+        frame[8 + len + 1] = error;
+    }
+    if (number == board->knobs.corrupt_reply_at)
+        damage(board, frame, total);
+    if (number == board->knobs.delay_at)
+        board->cpu_ns += (uint64_t)board->knobs.delay_ms * KILN_NS_PER_MS;
+    if (number == board->knobs.drop_reply_at)
+        return;
+    board->counts.replies++;
+    esp_put_frame(board, frame, total);
+}
+
+static void reply_status(struct esp_board *board, const struct esp_request *request, uint8_t error)
+{
+    esp_reply(board, request->op, board->state == ESP_STUB ? 0 : SYNC_VALUE, NULL, 0, error);
+}
+
+static uint32_t word(const struct esp_request *request, size_t index)
+{
+    return kiln_le32(request->data + 4 * index);
+}
+
+/* ---- commands that both have ------------------------------------------------------------------- */
+
+static void sync_command(struct esp_board *board, const struct esp_request *request)
+{
+    board->synced = true;
+    for (int i = 0; i < 8; i++)
+        reply_status(board, request, ESP_OK);
+}
+
+static void mem_begin(struct esp_board *board, const struct esp_request *request)
+{
+    esp_download_end(board);
+    board->download.kind = ESP_TO_RAM;
+    board->download.left = word(request, 0);
+    board->download.address = word(request, 3);
+    if (board->ram_len == 0 || board->download.address < board->ram_low)
+        board->ram_low = board->download.address;
+    reply_status(board, request, ESP_OK);
+}
+
+static uint8_t check_data(const struct esp_board *board, const struct esp_request *request)
+{
+    uint8_t sum = 0xef;
+
+    if (word(request, 0) != request->len - 16)
+        return esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BAD_LENGTH);
+    for (size_t i = 16; i < request->len; i++)
+        sum ^= request->data[i];
+    if (sum != (uint8_t)request->checksum)
+        return esp_error(board, ESP_ROM_BAD_CHECKSUM, ESP_STUB_CHECKSUM);
+    return ESP_OK;
+}
+
+static void mem_data(struct esp_board *board, const struct esp_request *request)
+{
+    struct esp_download *to = &board->download;
+    uint8_t error = check_data(board, request);
+    uint32_t len = (uint32_t)request->len - 16;
+
+    if (error == ESP_OK && to->kind != ESP_TO_RAM)
+        error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_NOT_WRITING);
+    if (error == ESP_OK) {
+        esp_copy_to_ram(board, to->address, request->data + 16, len);
+        to->address += len;
+        board->ram_len += len;
+    }
+    reply_status(board, request, error);
+}
+
+/* The vendor's second flasher stub begins with its entry function, the first one does not. */
+static void start_stub(struct esp_board *board, uint32_t entry)
+{
+    board->state = ESP_STUB;
+    board->one_block_reads = entry - board->ram_low < 16;
+    board->attached = true;
+    esp_put_frame(board, (const uint8_t *)"OHAI", 4);
+}
+
+#define SMALLEST_STUB 1024u /* a shorter upload is taken for somebody's program */
+
+static void mem_end(struct esp_board *board, const struct esp_request *request)
+{
+    bool stay = word(request, 0) != 0;
+    uint32_t entry = word(request, 1), len = board->ram_len;
+
+    esp_download_end(board);
+    reply_status(board, request, ESP_OK);
+    if (stay)
+        return;
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
+    board->ram_len = 0;
+    if (len >= SMALLEST_STUB && !board->secure_boot)
+        start_stub(board, entry);
+    else
+        esp_run_from_ram(board, entry);
+}
+
+static void write_reg(struct esp_board *board, const struct esp_request *request)
+{
+    size_t records = board->state == ESP_STUB ? request->len / 16 : 1;
+
+    for (size_t i = 0; i < records; i++) {
+        uint32_t address = word(request, 4 * i), value = word(request, 4 * i + 1);
+        uint32_t mask = word(request, 4 * i + 2);
+
+        board->cpu_ns += (uint64_t)KILN_MIN(word(request, 4 * i + 3), 1000000u) * 1000;
+        if (mask != UINT32_MAX)
+            value = (esp_load(board, address) & ~mask) | (value & mask);
+        esp_store(board, address, value);
+    }
+    reply_status(board, request, ESP_OK);
+}
+
+static void read_reg(struct esp_board *board, const struct esp_request *request)
+{
+    esp_reply(board, request->op, esp_load(board, word(request, 0)), NULL, 0, ESP_OK);
+}
+
+static void spi_params(struct esp_board *board, const struct esp_request *request)
+{
+    reply_status(board, request, ESP_OK);
+}
+
+static void spi_attach(struct esp_board *board, const struct esp_request *request)
+{
+    board->attached = true;
+    reply_status(board, request, ESP_OK);
+}
+
+static void change_baud(struct esp_board *board, const struct esp_request *request)
+{
+    uint32_t baud = word(request, 0);
+
+    reply_status(board, request, ESP_OK);
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
+    if (baud >= 300 && baud <= 5000000)
+        board->baud = baud;
+}
+
+static void security_info(struct esp_board *board, const struct esp_request *request)
+{
+    uint8_t info[20] = {0};
+
+    kiln_put_le32(info, (board->knobs.secure_download ? 4u : 0) | (board->secure_boot ? 1u : 0));
+    kiln_put_le32(info + 12, board->chip->chip_id);
+    esp_reply(board, request->op, SYNC_VALUE, info, board->chip->security_info_len, ESP_OK);
+}
+
+static void flash_begin(struct esp_board *board, const struct esp_request *request)
+{
+    reply_status(board, request, esp_flash_begin(board, request));
+}
+
+static void flash_data(struct esp_board *board, const struct esp_request *request)
+{
+    uint8_t error = check_data(board, request);
+
+    if (error == ESP_OK && board->download.kind != ESP_TO_FLASH &&
+        board->download.kind != ESP_DEFLATED)
+        error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_NOT_WRITING);
+    if (error == ESP_OK && board->state == ESP_STUB)
+        error = board->download.error;
+    if (error != ESP_OK || board->state == ESP_STUB)
+        reply_status(board, request, error);
+    if (error != ESP_OK)
+        return;
+    esp_flash_data(board, request);
+    if (board->state != ESP_STUB)
+        reply_status(board, request, board->download.error);
+}
+
+static void flash_end(struct esp_board *board, const struct esp_request *request)
+{
+    uint8_t error = board->download.error;
+
+    esp_download_end(board);
+    reply_status(board, request, error);
+    if (word(request, 0) == 0 && board->state != ESP_STUB)
+        esp_boot(board, false);
+}
+
+static void slow_read(struct esp_board *board, const struct esp_request *request)
+{
+    uint8_t bytes[64];
+    size_t len = KILN_MIN(word(request, 1), sizeof bytes);
+
+    if (!board->attached) {
+        reply_status(board, request, ESP_ROM_FAILED);
+        return;
+    }
+    memset(bytes, 0, sizeof bytes);
+    kiln_nor_read(&board->nor, word(request, 0), bytes, len);
+    esp_reply(board, request->op, SYNC_VALUE, bytes, sizeof bytes, ESP_OK);
+}
+
+/* ---- commands of the stub ----------------------------------------------------------------------- */
+
+static void erase_all(struct esp_board *board, const struct esp_request *request)
+{
+    board->cpu_ns = kiln_nor_erase(&board->nor, board->cpu_ns, 0, board->nor.size);
+    reply_status(board, request, ESP_OK);
+}
+
+static void erase_region(struct esp_board *board, const struct esp_request *request)
+{
+    uint32_t address = word(request, 0), len = word(request, 1);
+
+    if (address % KILN_NOR_SECTOR != 0 || len % KILN_NOR_SECTOR != 0) {
+        reply_status(board, request, ESP_STUB_BAD_LENGTH);
+        return;
+    }
+    board->cpu_ns = kiln_nor_erase_range(&board->nor, board->cpu_ns, address, len);
+    reply_status(board, request, ESP_OK);
+}
+
+static void run_user_code(struct esp_board *board, const struct esp_request *request)
+{
+    (void)request;
+    esp_boot(board, false);
+}
+
+/* ---- the table ----------------------------------------------------------------------------------- */
+
+#define ROM    1u
+#define STUB   2u
+#define SECURE 4u /* also in secure download mode */
+
+static const struct command {
+    uint8_t op;
+    unsigned where;
+    unsigned features; /* of the chip, for the ROM; any of them */
+    size_t shortest;   /* bytes of data */
+    void (*run)(struct esp_board *board, const struct esp_request *request);
+} commands[] = {
+    {0x02, ROM | STUB | SECURE, 0, 16, flash_begin},
+    {0x03, ROM | STUB | SECURE, 0, 16, flash_data},
+    {0x04, ROM | STUB | SECURE, 0, 4, flash_end},
+    {0x05, ROM | STUB, 0, 16, mem_begin},
+    {0x06, ROM | STUB, 0, 8, mem_end},
+    {0x07, ROM | STUB, 0, 16, mem_data},
+    {0x08, ROM | STUB | SECURE, 0, 36, sync_command},
+    {0x09, ROM | STUB, 0, 16, write_reg},
+    {0x0a, ROM | STUB, 0, 4, read_reg},
+    {0x0b, ROM | STUB | SECURE, ESP_HAS_ATTACH, 24, spi_params},
+    {0x0d, ROM | STUB | SECURE, ESP_HAS_ATTACH, 4, spi_attach},
+    {0x0e, ROM, ESP_HAS_SLOW_READ, 8, slow_read},
+    {0x0f, ROM | STUB | SECURE, ESP_HAS_ATTACH, 8, change_baud},
+    {0x10, ROM | STUB | SECURE, ESP_HAS_DEFLATE, 16, flash_begin},
+    {0x11, ROM | STUB | SECURE, ESP_HAS_DEFLATE, 16, flash_data},
+    {0x12, ROM | STUB | SECURE, ESP_HAS_DEFLATE, 4, flash_end},
+    {0x13, ROM | STUB, ESP_HAS_ATTACH, 16, esp_flash_md5},
+    {0x14, ROM | STUB | SECURE, 0, 0, security_info},
+    {0xd0, STUB, 0, 0, erase_all},
+    {0xd1, STUB, 0, 8, erase_region},
+    {0xd2, STUB, 0, 16, esp_read_begin},
+    {0xd3, STUB, 0, 0, run_user_code},
+};
+
+static const struct command *find_command(const struct esp_board *board, uint8_t op)
+{
+    unsigned where = board->state == ESP_STUB ? STUB : board->knobs.secure_download ? SECURE : ROM;
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(commands); i++) {
+        const struct command *command = &commands[i];
+
+        if (command->op != op || (command->where & where) == 0)
+            continue;
+        if (op == 0x14 && board->chip->security_info_len == 0)
+            return NULL;
+        if (board->state != ESP_STUB && command->features != 0 &&
+            (command->features & board->chip->features) == 0)
+            return NULL;
+        return command;
+    }
+    return NULL;
+}
+
+void esp_execute(struct esp_board *board, const uint8_t *frame, size_t len)
+{
+    const struct command *command;
+    struct esp_request request;
+    int64_t number;
+
+    if (board->state == ESP_STUB && board->read.active) {
+        esp_read_ack(board, frame, len);
+        return;
+    }
+    if (len < 8 || frame[0] != 0)
+        return;
+    request = (struct esp_request){frame[1], kiln_le32(frame + 4), frame + 8, len - 8};
+    number = (int64_t)board->counts.commands++;
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->now_ns) + COMMAND_NS;
+    if (number == board->knobs.unplug_at) {
+        board->gone = true;
+        return;
+    }
+    command = find_command(board, request.op);
+    if (command == NULL) {
+        reply_status(board, &request, esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_UNKNOWN));
+    } else if (number == board->knobs.refuse_at) {
+        reply_status(board, &request, esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
+    } else if (kiln_le16(frame + 2) != request.len || request.len < command->shortest) {
+        reply_status(board, &request,
+                     esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BAD_LENGTH));
+    } else {
+        command->run(board, &request);
+    }
+    if (board->nor.power_lost)
+        board->state = ESP_DARK;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing, checking and reading the flash. */
+#include "base/bytes.h"
+#include "sim/esp.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+#define INFLATE_NS_PER_BYTE 60u  /* 240 MHz, about 14 cycles a byte */
+#define READ_NS_PER_BYTE    150u /* SPI flash read and MD5 together */
+
+static uint32_t word(const struct esp_request *request, size_t index)
+{
+    return kiln_le32(request->data + 4 * index);
+}
+
+void esp_download_end(struct esp_board *board)
+{
+    if (board->download.inflating)
+        inflateEnd(&board->download.z);
+    memset(&board->download, 0, sizeof board->download);
+}
+
+/* Size, blocks, block size, offset. The ROM erases the whole range here; the stub erases as data comes. */
+uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *request)
+{
+    struct esp_download *to = &board->download;
+    uint32_t size = word(request, 0), offset = word(request, 3);
+    bool stub = board->state == ESP_STUB;
+
+    esp_download_end(board);
+    if (!board->attached)
+        return esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
+    to->kind = request->op == 0x10 ? ESP_DEFLATED : ESP_TO_FLASH;
+    to->address = to->erased_to = offset;
+    to->left = size;
+    if (stub && word(request, 2) > 0x4000)
+        return ESP_STUB_BLOCK_SIZE;
+    if (offset >= board->nor.size || size > board->nor.size - offset)
+        return esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
+    to->erase_end = (uint32_t)kiln_round_up((uint64_t)offset + size, KILN_NOR_SECTOR);
+    to->erased_to = (uint32_t)kiln_round_down(offset, KILN_NOR_SECTOR);
+    if (!stub) {
+        board->cpu_ns = kiln_nor_erase_range(&board->nor, board->cpu_ns, offset, size);
+        to->erased_to = to->erase_end;
+    }
+    if (to->kind == ESP_DEFLATED) {
+        to->inflating = inflateInit(&to->z) == Z_OK;
+        if (!to->inflating)
+            return esp_error(board, ESP_ROM_INFLATE, ESP_STUB_INFLATE);
+    }
+    return ESP_OK;
+}
+
+static void erase_up_to(struct esp_board *board, uint32_t end)
+{
+    struct esp_download *to = &board->download;
+
+    while (to->erased_to < end && to->erased_to < to->erase_end) {
+        bool block = to->erased_to % KILN_NOR_BLOCK == 0 &&
+                     to->erase_end - to->erased_to >= KILN_NOR_BLOCK;
+        uint32_t unit = block ? KILN_NOR_BLOCK : KILN_NOR_SECTOR;
+
+        board->cpu_ns = kiln_nor_erase(&board->nor, board->cpu_ns, to->erased_to, unit);
+        to->erased_to += unit;
+    }
+}
+
+static void write_flash(struct esp_board *board, const uint8_t *bytes, uint32_t len)
+{
+    struct esp_download *to = &board->download;
+
+    if (len > to->left) {
+        to->error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_TOO_MUCH);
+        len = to->left;
+    }
+    erase_up_to(board, to->address + len);
+    board->cpu_ns = kiln_nor_program_range(&board->nor, board->cpu_ns, to->address, bytes, len);
+    to->address += len;
+    to->left -= len;
+}
+
+static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint32_t len)
+{
+    struct esp_download *to = &board->download;
+    int result = Z_OK;
+
+    to->z.next_in = bytes;
+    to->z.avail_in = len;
+    while (result == Z_OK && to->error == ESP_OK && !board->nor.power_lost) {
+        uint32_t produced;
+
+        to->z.next_out = board->out;
+        to->z.avail_out = sizeof board->out;
+        result = inflate(&to->z, Z_NO_FLUSH);
+        produced = (uint32_t)(sizeof board->out - to->z.avail_out);
+        board->cpu_ns += (uint64_t)produced * INFLATE_NS_PER_BYTE;
+        if (produced > 0)
+            write_flash(board, board->out, produced);
+        if (result == Z_OK && to->z.avail_in == 0 && produced < sizeof board->out)
+            return;
+    }
+    if (result == Z_STREAM_END && to->z.avail_in > 0)
+        to->error = esp_error(board, ESP_ROM_INFLATE, ESP_STUB_TOO_MUCH);
+    else if (result < 0 && result != Z_BUF_ERROR)
+        to->error = esp_error(board, ESP_ROM_INFLATE, ESP_STUB_INFLATE);
+}
+
+void esp_flash_data(struct esp_board *board, const struct esp_request *request)
+{
+    const uint8_t *bytes = request->data + 16;
+    uint32_t len = (uint32_t)(request->len - 16);
+
+    if (board->download.kind == ESP_DEFLATED)
+        inflate_to_flash(board, bytes, len);
+    else
+        write_flash(board, bytes, len);
+}
+
+/* ---- MD5 ------------------------------------------------------------------------------------------- */
+
+static void md5_add(struct esp_board *board, EVP_MD_CTX *md5, uint32_t address, uint32_t len)
+{
+    while (len > 0) {
+        uint32_t piece = KILN_MIN(len, (uint32_t)sizeof board->out);
+
+        kiln_nor_read(&board->nor, address, board->out, piece);
+        EVP_DigestUpdate(md5, board->out, piece);
+        address += piece;
+        len -= piece;
+    }
+}
+
+void esp_flash_md5(struct esp_board *board, const struct esp_request *request)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint32_t address = word(request, 0), len = word(request, 1);
+    EVP_MD_CTX *md5 = EVP_MD_CTX_new();
+    bool stub = board->state == ESP_STUB;
+    uint8_t digest[EVP_MAX_MD_SIZE] = {0}, text[32];
+
+    if (md5 == NULL || !board->attached || len > board->nor.size) {
+        EVP_MD_CTX_free(md5);
+        esp_reply(board, request->op, 0, NULL, 0, esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
+        return;
+    }
+    EVP_DigestInit_ex(md5, EVP_md5(), NULL);
+    md5_add(board, md5, address, len);
+    EVP_DigestFinal_ex(md5, digest, NULL);
+    EVP_MD_CTX_free(md5);
+    board->cpu_ns += (uint64_t)len * READ_NS_PER_BYTE;
+    for (size_t i = 0; i < 16; i++) {
+        text[2 * i] = (uint8_t)hex[digest[i] >> 4];
+        text[2 * i + 1] = (uint8_t)hex[digest[i] & 15];
+    }
+    esp_reply(board, request->op, 0, stub ? digest : text, stub ? 16 : 32, ESP_OK);
+}
+
+/* ---- READ_FLASH of the stub -------------------------------------------------------------------------- */
+
+void esp_read_end(struct esp_board *board)
+{
+    EVP_MD_CTX_free(board->read.md5);
+    memset(&board->read, 0, sizeof board->read);
+}
+
+void esp_read_begin(struct esp_board *board, const struct esp_request *request)
+{
+    struct esp_read *read = &board->read;
+    uint8_t error = ESP_OK;
+
+    esp_read_end(board);
+    read->address = word(request, 0);
+    read->left = word(request, 1);
+    read->block = word(request, 2);
+    read->window = word(request, 3);
+    if (read->left > board->nor.size || read->address > board->nor.size - read->left)
+        error = ESP_STUB_FAILED;
+    else if (read->block == 0 || read->block > 0x4000)
+        error = ESP_STUB_BLOCK_SIZE;
+    esp_reply(board, request->op, 0, NULL, 0, error);
+    if (error != ESP_OK || (read->md5 = EVP_MD_CTX_new()) == NULL)
+        return;
+    EVP_DigestInit_ex(read->md5, EVP_md5(), NULL);
+    read->active = true; /* the board goes on with esp_read_more() as long as it can */
+}
+
+/* The first stub keeps up to `window` bytes unacknowledged, but always one block; the second keeps one. */
+static bool window_open(const struct esp_board *board)
+{
+    uint32_t under_way = board->read.sent - board->read.acked;
+
+    return under_way == 0 || (!board->one_block_reads && under_way < board->read.window);
+}
+
+bool esp_read_can_go_on(const struct esp_board *board)
+{
+    const struct esp_read *read = &board->read;
+
+    return read->active && (read->left > 0 ? window_open(board) : read->sent == read->acked);
+}
+
+void esp_read_more(struct esp_board *board)
+{
+    struct esp_read *read = &board->read;
+    uint32_t len = KILN_MIN(read->block, read->left);
+    uint8_t digest[EVP_MAX_MD_SIZE];
+
+    if (len == 0) {
+        EVP_DigestFinal_ex(read->md5, digest, NULL);
+        esp_put_frame(board, digest, 16);
+        esp_read_end(board);
+        return;
+    }
+    kiln_nor_read(&board->nor, read->address, board->out, len);
+    EVP_DigestUpdate(read->md5, board->out, len);
+    board->cpu_ns += (uint64_t)len * READ_NS_PER_BYTE;
+    esp_put_frame(board, board->out, len);
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
+    read->address += len;
+    read->left -= len;
+    read->sent += len;
+}
+
+void esp_read_ack(struct esp_board *board, const uint8_t *frame, size_t len)
+{
+    struct esp_read *read = &board->read;
+    uint32_t total = len == 4 ? kiln_le32(frame) : UINT32_MAX;
+
+    if (total > read->sent) {
+        esp_read_end(board); /* not an acknowledgement: the host has given up */
+        return;
+    }
+    read->acked = total;
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->now_ns);
+}
