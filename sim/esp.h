@@ -17,13 +17,13 @@
 
 /* ---- chips ------------------------------------------------------------------------------------ */
 
-#define ESP_HAS_ATTACH     1u  /* 0B, 0D, 0F and 13 */
-#define ESP_HAS_DEFLATE    2u  /* 10, 11, 12 */
-#define ESP_HAS_ENCRYPT    4u  /* BEGIN commands take a fifth word */
-#define ESP_HAS_SLOW_READ  8u  /* 0E reads flash, 64 bytes a time */
-#define ESP_ADDRESS_MSB    16u /* the SPI address register is justified to its upper end */
-#define ESP_LENGTH_IN_USR1 32u /* SPI lengths are fields of USR1 */
-#define ESP_USB_SERIAL     64u /* has USB-Serial-JTAG: variant "usb" */
+#define ESP_HAS_ATTACH     1u   /* 0B, 0D, 0F and 13 */
+#define ESP_HAS_DEFLATE    2u   /* 10, 11, 12 */
+#define ESP_HAS_ENCRYPT    4u   /* BEGIN commands take a fifth word */
+#define ESP_HAS_SLOW_READ  8u   /* 0E reads flash, 64 bytes a time */
+#define ESP_ADDRESS_MSB    16u  /* the SPI address register is justified to its upper end */
+#define ESP_LENGTH_IN_USR1 32u  /* SPI lengths are fields of USR1 */
+#define ESP_USB_SERIAL     64u  /* has USB-Serial-JTAG: variant "usb" */
 #define ESP_MAC_IN_OTP     128u /* the ESP8266's way of keeping its MAC */
 
 struct esp_word {
@@ -103,8 +103,8 @@ struct esp_board {
 
     enum esp_state state;
     bool gone, usb, slow_reset, secure_boot;
-    bool boot_held; /* power-on finds GPIO0 low */
-    bool synced; /* the ROM has found the host's rate */
+    bool boot_held;       /* power-on finds GPIO0 low */
+    bool synced;          /* the ROM has found the host's rate */
     bool one_block_reads; /* the second stub's READ_FLASH, which knows no window */
     unsigned lines;
     bool usb_download; /* USB-Serial-JTAG's memory of DTR */

@@ -64,8 +64,8 @@ static void byte_arrives(struct esp_board *board, uint8_t byte)
 static void line_delivers(struct esp_board *board)
 {
     uint8_t bytes[KILN_SIM_LINE_BURST];
-    uint32_t sent_at = board->to_board.count > 0 ? board->to_board.ring[board->to_board.head].baud
-                                                 : board->baud;
+    uint32_t sent_at =
+        board->to_board.count > 0 ? board->to_board.ring[board->to_board.head].baud : board->baud;
     size_t len;
 
     follow_host_rate(board);
@@ -222,9 +222,9 @@ static void host_sends(struct kiln_sim_uart *self, uint64_t now_ns, uint32_t bau
     advance(board, now_ns);
     for (size_t i = 0; i < len; i++) {
         if (!kiln_sim_line_put(&board->to_board, now_ns + latency_ns(board),
-                               board->usb     ? 8000000
+                               board->usb  ? 8000000
                                : baud != 0 ? baud
-                                              : board->baud,
+                                           : board->baud,
                                rate, bytes[i]))
             board->counts.lost++;
     }
@@ -241,8 +241,8 @@ static size_t host_receives(struct kiln_sim_uart *self, uint64_t now_ns, uint32_
     advance(board, now_ns);
     board->host_baud = baud != 0 ? baud : board->baud;
     while (cap - got >= sizeof some || (got == 0 && cap > 0)) {
-        uint32_t sent_at = board->to_host.count > 0 ? board->to_host.ring[board->to_host.head].baud
-                                                    : baud;
+        uint32_t sent_at =
+            board->to_host.count > 0 ? board->to_host.ring[board->to_host.head].baud : baud;
 
         if (board->gone ||
             !kiln_sim_line_take(&board->to_host, visible, board->host_baud, some, &len))
@@ -339,8 +339,8 @@ static enum kiln_status prepare(struct kiln_ctx *ctx, struct esp_board *board)
     KILN_TRY(set_variant(ctx, board));
     if (!kiln_sim_line_init(&board->to_board) || !kiln_sim_line_init(&board->to_host))
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory for a simulated board");
-    KILN_TRY(kiln_nor_init(ctx, &board->nor, &board->knobs, board->chip->flash_size,
-                           &board->counts));
+    KILN_TRY(
+        kiln_nor_init(ctx, &board->nor, &board->knobs, board->chip->flash_size, &board->counts));
     board->baud = board->host_baud = board->chip->boot_baud;
     board->random = board->knobs.seed;
     board->boot_held = strcmp(board->knobs.boot, "download") == 0;

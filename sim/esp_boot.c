@@ -7,17 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IMAGE_MAGIC         0xe9u
-#define IMAGE_HEADER        24u
-#define PARTITIONS          0x8000u
-#define PARTITION           32u
-#define PARTITIONS_MAX      95u
-#define DESCRIPTOR_MAGIC    0xabcd5432u
-#define DESCRIPTOR_VERSION  0x10u
-#define DESCRIPTOR_PROJECT  0x30u
-#define NO_PARTITION        UINT32_MAX
-#define SECOND_STAGE_NS     150000000u /* from the ROM's last line to the application's first */
-#define RESET_LINE_LEN      192u
+#define IMAGE_MAGIC        0xe9u
+#define IMAGE_HEADER       24u
+#define PARTITIONS         0x8000u
+#define PARTITION          32u
+#define PARTITIONS_MAX     95u
+#define DESCRIPTOR_MAGIC   0xabcd5432u
+#define DESCRIPTOR_VERSION 0x10u
+#define DESCRIPTOR_PROJECT 0x30u
+#define NO_PARTITION       UINT32_MAX
+#define SECOND_STAGE_NS    150000000u /* from the ROM's last line to the application's first */
+#define RESET_LINE_LEN     192u
 
 static void say(struct esp_board *board, const char *format, ...) KILN_PRINTF(2, 3);
 

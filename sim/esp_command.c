@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define COMMAND_NS 40000u   /* to take a request apart */
+#define COMMAND_NS 40000u /* to take a request apart */
 #define SYNC_VALUE 0x20120707u
 
 uint8_t esp_error(const struct esp_board *board, uint8_t rom, uint8_t stub)
@@ -343,8 +343,7 @@ void esp_execute(struct esp_board *board, const uint8_t *frame, size_t len)
     } else if (number == board->knobs.refuse_at) {
         reply_status(board, &request, esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
     } else if (kiln_le16(frame + 2) != request.len || request.len < command->shortest) {
-        reply_status(board, &request,
-                     esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BAD_LENGTH));
+        reply_status(board, &request, esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BAD_LENGTH));
     } else {
         command->run(board, &request);
     }

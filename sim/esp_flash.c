@@ -57,8 +57,8 @@ static void erase_up_to(struct esp_board *board, uint32_t end)
     struct esp_download *to = &board->download;
 
     while (to->erased_to < end && to->erased_to < to->erase_end) {
-        bool block = to->erased_to % KILN_NOR_BLOCK == 0 &&
-                     to->erase_end - to->erased_to >= KILN_NOR_BLOCK;
+        bool block =
+            to->erased_to % KILN_NOR_BLOCK == 0 && to->erase_end - to->erased_to >= KILN_NOR_BLOCK;
         uint32_t unit = block ? KILN_NOR_BLOCK : KILN_NOR_SECTOR;
 
         board->cpu_ns = kiln_nor_erase(&board->nor, board->cpu_ns, to->erased_to, unit);
@@ -141,7 +141,8 @@ void esp_flash_md5(struct esp_board *board, const struct esp_request *request)
 
     if (md5 == NULL || !board->attached || len > board->nor.size) {
         EVP_MD_CTX_free(md5);
-        esp_reply(board, request->op, 0, NULL, 0, esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
+        esp_reply(board, request->op, 0, NULL, 0,
+                  esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
         return;
     }
     EVP_DigestInit_ex(md5, EVP_md5(), NULL);

@@ -38,8 +38,7 @@ static enum kiln_status sim_read(struct kiln_byte_link *self, struct kiln_ctx *c
     for (;;) {
         uint64_t next;
 
-        *out_len =
-            board->host_receives(link->board, kiln_ctx_now_ns(ctx), link->baud, bytes, cap);
+        *out_len = board->host_receives(link->board, kiln_ctx_now_ns(ctx), link->baud, bytes, cap);
         if (*out_len > 0)
             return KILN_OK;
         if (board->is_gone(link->board))

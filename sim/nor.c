@@ -220,7 +220,8 @@ static void sfdp(const struct kiln_nor *nor, uint8_t table[256])
     memset(table, 0xff, 256);
     memcpy(table, header, sizeof header);
     memset(table + 0x80, 0, 64);
-    kiln_put_le32(table + 0x80, 0xfff920e5u); /* 4 KiB erase with 20h, 1-1-2, 1-1-4, 3-byte address */
+    kiln_put_le32(table + 0x80,
+                  0xfff920e5u); /* 4 KiB erase with 20h, 1-1-2, 1-1-4, 3-byte address */
     kiln_put_le32(table + 0x84, (uint32_t)(nor->size * 8 - 1));
     kiln_put_le32(table + 0x88, 0x6b08eb44u);
     kiln_put_le32(table + 0x8c, 0xbb423b08u);
@@ -247,8 +248,8 @@ static uint8_t status_now(const struct kiln_nor *nor, uint64_t now_ns, unsigned 
 
 static void spi_reads(struct kiln_nor *nor, const struct kiln_nor_spi *command)
 {
-    uint8_t table[256], id[3] = {(uint8_t)(nor->jedec >> 16), (uint8_t)(nor->jedec >> 8),
-                                 (uint8_t)nor->jedec};
+    uint8_t table[256],
+        id[3] = {(uint8_t)(nor->jedec >> 16), (uint8_t)(nor->jedec >> 8), (uint8_t)nor->jedec};
 
     switch (command->opcode) {
     case 0x9f:

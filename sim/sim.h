@@ -60,7 +60,7 @@ bool kiln_sim_flash_save(const struct kiln_sim_knobs *knobs, const uint8_t *flas
 struct kiln_sim_counts {
     uint64_t commands, replies;
     uint64_t bytes_in, bytes_out; /* over the wire, as the board sees it */
-    uint64_t lost; /* bytes and frames that arrived while nobody could take them */
+    uint64_t lost;                /* bytes and frames that arrived while nobody could take them */
     uint64_t erases, programs;
     uint64_t erased_bytes, programmed_bytes;
     uint64_t resets;

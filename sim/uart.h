@@ -15,7 +15,7 @@ struct kiln_sim_line {
         uint64_t end_ns; /* when its stop bit ends */
         uint32_t baud;   /* 0: arrives unharmed whatever the receiver's rate */
         uint8_t value;
-    } *ring;
+    } * ring;
     size_t head, count;
     uint64_t free_ns; /* when the sender can start its next byte */
     /* The receiver's shift register. */
