@@ -10,13 +10,8 @@
 #include <stdio.h>
 
 /* What the user asked for. Every option has one field here; a command reads those it lists. */
-#define CLI_DEVICE_MAX 256
-
 struct cli_args {
-    struct cli_list {
-        const char *word[CLI_DEVICE_MAX];
-        size_t count;
-    } devices;
+    const char *device;
     const char *chip;
     const char *output;
     const char *type;
@@ -53,7 +48,6 @@ enum cli_option_kind {
     CLI_FLAG,   /* bool */
     CLI_COUNT,  /* unsigned, counted */
     CLI_TEXT,   /* const char * */
-    CLI_LIST,   /* struct cli_list: may be given several times */
     CLI_NUMBER, /* uint64_t: any base, k and M suffixes */
     CLI_CHOICE, /* const char *, one of `choices` */
     CLI_REST    /* bool; everything after it is operands, taken as it stands */
