@@ -76,7 +76,7 @@ CODEC_BANNED = {'malloc', 'calloc', 'realloc', 'free', 'strdup', 'fopen', 'fread
 SYSTEM_MACROS = {'_WIN32', '_WIN64', '__linux__', '__linux', '__APPLE__', '__FreeBSD__', '__NetBSD__',
                  '__OpenBSD__', '__CYGWIN__', '__MINGW32__', '__ANDROID__'}
 # They return the status that is in the error slot already, so that a function can end with them.
-STATUS_MAY_BE_DROPPED = {'kiln_fail', 'kiln_fail_hint', 'kiln_fail_code', 'kiln_fail_at', 'kiln_while'}
+STATUS_MAY_BE_DROPPED = {'kiln_fail', 'kiln_fail_hint', 'kiln_fail_code', 'kiln_fail_at', 'kiln_while', 'kiln_image_bad', 'kiln_text_bad'}
 
 # Written in pieces so that this file does not report itself.
 MACHINE = re.compile('|'.join([

@@ -40,7 +40,7 @@ static bool has_boot2(const uint8_t *bytes, size_t len)
 
     return len >= BOOT2_LEN + 64 &&
            boot2_crc(bytes, BOOT2_LEN - 4) == kiln_le32(bytes + BOOT2_LEN - 4) &&
-           kiln_vectors_fit(bytes + BOOT2_LEN, len - BOOT2_LEN, &vectors);
+           kiln_vectors_fit(bytes + BOOT2_LEN, len - BOOT2_LEN, len, &vectors);
 }
 
 static bool has_rp2350_block(const uint8_t *bytes, size_t len)
@@ -62,7 +62,7 @@ static bool recognise(const uint8_t *bytes, size_t len)
 {
     struct kiln_vectors vectors;
 
-    return kiln_vectors_fit(bytes, len, &vectors) || has_boot2(bytes, len);
+    return kiln_vectors_fit(bytes, len, len, &vectors) || has_boot2(bytes, len);
 }
 
 static bool scrambled(const uint8_t *bytes, size_t len)
@@ -102,7 +102,7 @@ static enum kiln_status load(struct kiln_image *image, struct kiln_ctx *ctx,
 
     if (has_boot2(in->bytes, in->len))
         return load_rp2040(image, ctx, in);
-    if (!kiln_vectors_fit(in->bytes, in->len, &v))
+    if (!kiln_vectors_fit(in->bytes, in->len, in->len, &v))
         return kiln_image_bad(ctx, 0, "has no vector table at its start");
     if (scrambled(in->bytes, in->len))
         return load_scrambled(image, ctx, in);

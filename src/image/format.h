@@ -89,8 +89,8 @@ extern const struct kiln_image_format kiln_image_format_encrypted;
 extern const struct kiln_image_format kiln_image_format_raw;
 
 /* Recognises `in` and loads it with the first row that says yes. For DFU payloads too. */
-enum kiln_status kiln_image_load_any(struct kiln_image *image, struct kiln_ctx *ctx,
-                                     const struct kiln_image_input *in);
+KILN_MUST_USE enum kiln_status kiln_image_load_any(struct kiln_image *image, struct kiln_ctx *ctx,
+                                                   const struct kiln_image_input *in);
 
 /* ---- building (store.c) ---- */
 

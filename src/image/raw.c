@@ -14,7 +14,7 @@ static const struct {
     const char *magic;
     size_t len;
     const char *what;
-} packed[] = {
+} archives[] = {
     {"\x1f\x8b\x08", 3, "gzip"},
     {"PK\x03\x04", 4, "zip"},
     {"\xfd"
@@ -28,9 +28,9 @@ static const struct {
 
 static const char *packed_as(const uint8_t *bytes, size_t len)
 {
-    for (size_t i = 0; i < KILN_ARRAY_LEN(packed); i++) {
-        if (len >= packed[i].len && memcmp(bytes, packed[i].magic, packed[i].len) == 0)
-            return packed[i].what;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(archives); i++) {
+        if (len >= archives[i].len && memcmp(bytes, archives[i].magic, archives[i].len) == 0)
+            return archives[i].what;
     }
     return NULL;
 }

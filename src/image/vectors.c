@@ -44,14 +44,15 @@ static bool is_ram(uint32_t sp)
            (sp > 0xc0000000 && sp <= 0xe0000000);    /* SDRAM */
 }
 
-static bool is_handler(uint32_t word, uint32_t reset, size_t len)
+static bool is_handler(uint32_t word, uint32_t reset, uint64_t span)
 {
     uint32_t distance = word > reset ? word - reset : reset - word;
 
-    return (word & 1) != 0 && distance < len;
+    return (word & 1) != 0 && distance < span;
 }
 
-bool kiln_vectors_fit(const uint8_t *bytes, size_t len, struct kiln_vectors *out_vectors)
+bool kiln_vectors_fit(const uint8_t *bytes, size_t len, uint64_t span,
+                      struct kiln_vectors *out_vectors)
 {
     struct kiln_vectors v = {0};
     size_t words = KILN_MIN(len / 4, (size_t)WORDS_MAX);
@@ -65,7 +66,7 @@ bool kiln_vectors_fit(const uint8_t *bytes, size_t len, struct kiln_vectors *out
     v.lowest = v.highest = v.reset - 1;
     for (v.words = 2; v.words < words; v.words++) {
         uint32_t word = kiln_le32(bytes + 4 * v.words);
-        bool handler = is_handler(word, v.reset, len);
+        bool handler = is_handler(word, v.reset, span);
 
         if (v.words < 4 && !handler)
             return false;
@@ -74,7 +75,7 @@ bool kiln_vectors_fit(const uint8_t *bytes, size_t len, struct kiln_vectors *out
             break;
         if (!handler)
             continue;
-        if (KILN_MAX(v.highest, word - 1) - KILN_MIN(v.lowest, word - 1) >= len) {
+        if (KILN_MAX(v.highest, word - 1) - KILN_MIN(v.lowest, word - 1) >= span) {
             if (v.words < 4)
                 return false;
             if (v.words >= 16)

@@ -19,8 +19,10 @@ struct kiln_vectors {
     size_t words;             /* length of the table as far as it looks like one */
 };
 
-/* Does a table stand at bytes[0]? `len`: bytes of the image, which bounds how far handlers may lie apart. */
-bool kiln_vectors_fit(const uint8_t *bytes, size_t len, struct kiln_vectors *out_vectors);
+/* Does a table stand at bytes[0]? `span`: size of the image or flash it is in, which bounds how far its
+ * handlers lie apart; `len` bytes of that are there to look at. */
+bool kiln_vectors_fit(const uint8_t *bytes, size_t len, uint64_t span,
+                      struct kiln_vectors *out_vectors);
 
 struct kiln_link_base {
     uint64_t base;

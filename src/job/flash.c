@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How much of the flash's start the guard looks at: a vector table and what a bootloader expects. */
-#define LOOK_SIZE 512u
-
 static const struct kiln_target_info *target(struct kiln_job *job)
 {
     return job->loader->ops->info(job->loader);
@@ -23,26 +20,29 @@ static const struct kiln_region *main_flash(const struct kiln_target_info *info)
     return NULL;
 }
 
+static enum kiln_status read_for_guard(void *user, struct kiln_ctx *ctx, uint64_t address,
+                                       uint8_t *bytes, size_t len)
+{
+    struct kiln_job *job = user;
+
+    return job->loader->ops->read(job->loader, ctx, address, bytes, len, NULL);
+}
+
 static enum kiln_status check_safety(struct kiln_job *job)
 {
     const struct kiln_region *region = main_flash(target(job));
-    uint8_t start[LOOK_SIZE];
     char notes[512] = "";
     struct kiln_guard_input input = {
         .images = job->request.images,
         .image_count = job->request.image_count,
         .target = target(job),
         .force = job->request.force,
+        .user = job,
     };
 
-    /* Only bus-addressed flash starts with a vector table worth a look. */
-    if (region != NULL && region->start != 0 && (region->access & KILN_REGION_READ) &&
-        (target(job)->caps & KILN_CAP_READ)) {
-        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, region->start, start, sizeof start,
-                                        NULL));
-        input.flash_start = start;
-        input.flash_start_len = sizeof start;
-    }
+    if (region != NULL && (region->access & KILN_REGION_READ) &&
+        (target(job)->caps & KILN_CAP_READ) && !target(job)->read_protected)
+        input.read = read_for_guard;
     KILN_TRY(kiln_guard_check(&job->ctx, &input, notes, sizeof notes));
     if (notes[0] != '\0')
         kiln_job_note(job, "%s", notes);

@@ -46,12 +46,7 @@ PENDING(kiln_sim_byte_link,
         c)
 PENDING(kiln_sim_usb_link,
         (struct kiln_ctx * c, struct kiln_sim_usb *b, bool o, struct kiln_usb_link **l), c)
-PENDING(kiln_guard_check,
-        (struct kiln_ctx * c, const struct kiln_guard_input *i, char *n, size_t s), c)
 PENDING_BARE(kiln_device_select, (const char *s, struct kiln_device_list *l, struct kiln_error *e))
-PENDING_BARE(kiln_image_load, (const char *p, const struct kiln_image_options *o,
-                               struct kiln_image **i, struct kiln_error *e))
-
 __attribute__((weak)) void kiln_trace_close(struct kiln_trace *trace)
 {
 }
@@ -66,31 +61,3 @@ __attribute__((weak)) const struct kiln_loader_row *kiln_loader_at(size_t index)
 {
     return NULL;
 }
-__attribute__((weak)) void kiln_image_free(struct kiln_image *image)
-{
-}
-__attribute__((weak)) const struct kiln_image_info *kiln_image_info(const struct kiln_image *image)
-{
-    return NULL;
-}
-__attribute__((weak)) const char *kiln_image_name(const struct kiln_image *image)
-{
-    return "?";
-}
-__attribute__((weak)) size_t kiln_image_segment_count(const struct kiln_image *image)
-{
-    return 0;
-}
-__attribute__((weak)) const struct kiln_segment *kiln_image_segment(const struct kiln_image *image,
-                                                                    size_t index)
-{
-    return NULL;
-}
-__attribute__((weak)) uint64_t kiln_image_total_bytes(const struct kiln_image *image)
-{
-    return 0;
-}
-
-PENDING_BARE(kiln_image_serialize,
-             (const struct kiln_image *i, const struct kiln_image_write_options *o, uint8_t **b,
-              size_t *n, struct kiln_error *e))

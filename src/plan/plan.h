@@ -79,14 +79,19 @@ void kiln_plan_dispose(struct kiln_plan *plan);
 
 /* ---- safety checks before the first write ---- */
 
-/* Does the image fit the chip (chip id, machine), does it start where it was linked, would it overwrite a
- * bootloader that it or the board expects? `force` turns a refusal into a note. */
+/*
+ * Does the image fit the chip (chip id, machine) and its flash, does it start where it was linked, would it
+ * overwrite a bootloader that it or the board expects? REFUSED says what and with which hint; `force` turns
+ * a refusal into a note, except where something does not fit at all. Errors of `read` are passed on.
+ */
 struct kiln_guard_input {
     const struct kiln_image *const *images;
     size_t image_count;
     const struct kiln_target_info *target;
-    const uint8_t *flash_start; /* the first bytes of the main flash now, or NULL if unreadable */
-    size_t flash_start_len;
+    /* Reads the device; NULL if its flash cannot be read. Only few bytes at few places are asked for. */
+    enum kiln_status (*read)(void *user, struct kiln_ctx *ctx, uint64_t address, uint8_t *bytes,
+                             size_t len);
+    void *user;
     bool force;
 };
 

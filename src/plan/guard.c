@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is checked before the first write. Each check is one row: it says nothing, adds a note, or objects.
+ * An objection is a refusal, or with `force` a note. The device is untouched at this point, and each
+ * refusal says so by its hint.
+ */
+#include "plan/plan.h"
+
+#include "base/bytes.h"
+#include "chip/esp.h"
+#include "image/vectors.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct guard {
+    struct kiln_ctx *ctx;
+    const struct kiln_guard_input *input;
+    const struct kiln_image *image;
+    const struct kiln_image_info *info;
+    char *notes;
+    size_t notes_cap;
+};
+
+static void note(struct guard *g, const char *format, ...) KILN_PRINTF(2, 3);
+static enum kiln_status object(struct guard *g, enum kiln_hint hint, const char *format, ...)
+    KILN_PRINTF(3, 4);
+
+static void note_line(struct guard *g, const char *line)
+{
+    size_t used = strlen(g->notes);
+
+    if (g->notes_cap == 0 || used + strlen(line) + 2 > g->notes_cap)
+        return;
+    snprintf(g->notes + used, g->notes_cap - used, "%s%s", used > 0 ? "\n" : "", line);
+}
+
+static void note(struct guard *g, const char *format, ...)
+{
+    char line[300];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    note_line(g, line);
+}
+
+static enum kiln_status object(struct guard *g, enum kiln_hint hint, const char *format, ...)
+{
+    char text[280], line[300];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!g->input->force)
+        return kiln_fail_hint(g->ctx, KILN_E_REFUSED, hint, "%s; the board was not touched", text);
+    snprintf(line, sizeof line, "forced: %s", text);
+    note_line(g, line);
+    return KILN_OK;
+}
+
+static const struct kiln_chip *chip(const struct guard *g)
+{
+    return g->input->target->chip;
+}
+
+static const struct kiln_region *main_flash(const struct guard *g)
+{
+    for (size_t i = 0; i < g->input->target->region_count; i++) {
+        if (g->input->target->region[i].access & KILN_REGION_WRITE)
+            return &g->input->target->region[i];
+    }
+    return NULL;
+}
+
+/* ---- is it for this chip ---- */
+
+static enum kiln_status check_esp_chip(struct guard *g)
+{
+    const struct kiln_chip *c = chip(g);
+    const char *name = kiln_image_name(g->image);
+
+    if (g->info->esp_chip_id < 0 &&
+        (g->info->chip == NULL || strcmp(g->info->chip, "esp8266") != 0))
+        return KILN_OK;
+    if (c == NULL)
+        return KILN_OK;
+    if (c->esp == NULL)
+        return object(g, KILN_HINT_FORCE_CHIP, "%s is an ESP image (%s) and this is %s", name,
+                      g->info->chip != NULL ? g->info->chip : "unknown chip", c->title);
+    if (g->info->esp_chip_id != c->esp->chip_id)
+        return object(g, KILN_HINT_FORCE_CHIP, "%s is for %s (chip id %" PRId32 ") and this is %s",
+                      name, g->info->chip != NULL ? g->info->chip : "an unknown chip",
+                      g->info->esp_chip_id, c->title);
+    return KILN_OK;
+}
+
+#define LINE_PREFIX 7u /* "stm32f4" */
+
+/* A format without a chip id may still name a chip: UF2 by its family, RP2040 by its second stage. */
+static enum kiln_status check_named_chip(struct guard *g)
+{
+    const struct kiln_chip *c = chip(g);
+    const char *wanted = g->info->chip;
+
+    if (c == NULL || wanted == NULL || g->info->esp_chip_id >= 0 || strcmp(c->name, wanted) == 0)
+        return KILN_OK;
+    /* Rows of one STM32 line stand for each other: "stm32f4", "stm32f407" and the row "stm32f405". */
+    if ((c->family == KILN_FAMILY_STM32 && strncmp(c->name, wanted, LINE_PREFIX) == 0) ||
+        c->family == KILN_FAMILY_OTHER)
+        return KILN_OK;
+    return object(g, KILN_HINT_FORCE_CHIP, "%s is for %s and this is %s", kiln_image_name(g->image),
+                  wanted, c->title);
+}
+
+static enum kiln_status check_elf_machine(struct guard *g)
+{
+    const struct kiln_chip *c = chip(g);
+    const char *name = kiln_image_name(g->image);
+    bool arm = g->info->elf_machine == EM_ARM;
+
+    if (g->info->type != KILN_IMAGE_ELF || c == NULL)
+        return KILN_OK;
+    if (c->esp != NULL)
+        return object(g, KILN_HINT_FORCE_CHIP,
+                      "%s is an ELF file, which %s does not take: make an image of it first with "
+                      "`kiln image elf2image`",
+                      name, c->title);
+    if (c->family == KILN_FAMILY_STM32 && !arm)
+        return object(g, KILN_HINT_FORCE_CHIP, "%s is for another processor (%s) and %s is an ARM",
+                      name, g->info->why, c->title);
+    return KILN_OK;
+}
+
+static enum kiln_status check_kind(struct guard *g)
+{
+    const struct kiln_chip *c = chip(g);
+    const char *name = kiln_image_name(g->image);
+
+    if (g->info->type == KILN_IMAGE_ENCRYPTED && (c == NULL || c->esp == NULL))
+        return object(
+            g, KILN_HINT_FORCE,
+            "%s is encrypted or scrambled (%s): only the board's own bootloader can use it", name,
+            g->info->why);
+    if (c != NULL && c->esp != NULL && g->info->payload == KILN_IMAGE_CORTEX_M)
+        return object(g, KILN_HINT_FORCE_CHIP, "%s is for a Cortex-M and this is %s", name,
+                      c->title);
+    return KILN_OK;
+}
+
+/* ---- does it fit ---- */
+
+/* Sizes are no matter of force: what does not fit cannot be written. */
+static enum kiln_status check_size(struct guard *g)
+{
+    const struct kiln_region *flash = main_flash(g);
+    uint64_t size = kiln_image_total_bytes(g->image), room = 0;
+
+    for (size_t i = 0; i < g->input->target->region_count; i++) {
+        const struct kiln_region *r = &g->input->target->region[i];
+
+        if ((r->access & KILN_REGION_WRITE) && r->alt == (flash != NULL ? flash->alt : 0))
+            room += r->size;
+    }
+    if (flash == NULL || size <= room)
+        return KILN_OK;
+    return kiln_fail_hint(g->ctx, KILN_E_REFUSED, KILN_HINT_FLASH_TOO_SMALL,
+                          "%s has %" PRIu64 " bytes and the flash holds %" PRIu64
+                          "; the board was not touched",
+                          kiln_image_name(g->image), size, room);
+}
+
+/* ---- does it start where it was linked ---- */
+
+#define SURE 60u /* confidence above which an inferred address is worth a refusal */
+
+static enum kiln_status check_link_address(struct guard *g)
+{
+    const char *name = kiln_image_name(g->image);
+
+    if (g->info->linked == KILN_NO_ADDRESS || g->info->address == KILN_NO_ADDRESS)
+        return KILN_OK;
+    if (g->info->linked == g->info->address) {
+        if (g->info->confidence < SURE && g->info->address_source == KILN_ADDRESS_INFERRED)
+            return object(g, KILN_HINT_GIVE_ADDRESS,
+                          "%s does not tell its address clearly (perhaps 0x%08" PRIx64 ")", name,
+                          g->info->address);
+        return KILN_OK;
+    }
+    /* The same flash seen at another address (STM32 at 0) is the same place. */
+    if ((g->info->linked & 0x07ffffff) == (g->info->address & 0x07ffffff) &&
+        (g->info->linked >> 27 == 0 || g->info->address >> 27 == 0))
+        return KILN_OK;
+    if (g->info->confidence < SURE) {
+        note(g, "%s looks as if it were linked at 0x%08" PRIx64, name, g->info->linked);
+        return KILN_OK;
+    }
+    return object(g, KILN_HINT_FORCE,
+                  "%s was linked to run at 0x%08" PRIx64 " and would be written to 0x%08" PRIx64
+                  ", where it cannot run",
+                  name, g->info->linked, g->info->address);
+}
+
+/* ---- the bootloader in flash ---- */
+
+/* The image's bytes at flash start, NULL if it does not begin there. */
+static const struct kiln_segment *at_flash_start(const struct guard *g, uint64_t start)
+{
+    for (size_t i = 0; i < kiln_image_segment_count(g->image); i++) {
+        const struct kiln_segment *s = kiln_image_segment(g->image, i);
+
+        if (s->address <= start && start < s->address + s->size)
+            return s;
+    }
+    return NULL;
+}
+
+/* Two builds of one program: the stack and the reset handler stay near each other. */
+static bool same_program(const struct kiln_vectors *a, const struct kiln_vectors *b)
+{
+    uint32_t apart = a->reset > b->reset ? a->reset - b->reset : b->reset - a->reset;
+
+    return a->sp == b->sp && apart < 0x1000;
+}
+
+#define TABLE_LOOK 64u /* bytes: the part of a table that every Cortex-M has */
+
+static enum kiln_status read_flash(const struct guard *g, uint64_t address, uint8_t *bytes)
+{
+    return g->input->read(g->input->user, g->ctx, address, bytes, TABLE_LOOK);
+}
+
+/* Looks for an application's table behind the bootloader's. Its handlers lie behind it, which those of a
+ * look-alike do not. *out_address stays 0 if there is none. */
+static enum kiln_status find_application(const struct guard *g, uint64_t start, uint64_t size,
+                                         uint64_t *out_address)
+{
+    static const uint32_t offsets[] = {0x800,  0x1000,  0x2000,  0x4000, 0x5000, 0x6000,
+                                       0x7000, 0x8000,  0x8800,  0x9000, 0xa000, 0xc000,
+                                       0xe000, 0x10000, 0x20000, 0x20200};
+    uint8_t bytes[TABLE_LOOK];
+    struct kiln_vectors v;
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(offsets) && offsets[i] + TABLE_LOOK <= size; i++) {
+        uint64_t at = start + offsets[i];
+
+        KILN_TRY(read_flash(g, at, bytes));
+        if (kiln_vectors_fit(bytes, sizeof bytes, size, &v) && v.lowest >= at &&
+            v.highest < start + size) {
+            *out_address = at;
+            return KILN_OK;
+        }
+    }
+    return KILN_OK;
+}
+
+static bool blank(const uint8_t *bytes, uint8_t erased)
+{
+    for (size_t i = 0; i < TABLE_LOOK; i++) {
+        if (bytes[i] != erased)
+            return false;
+    }
+    return true;
+}
+
+/* The end of the regions that follow each other from the main flash's start. */
+static uint64_t flash_end(const struct guard *g, const struct kiln_region *flash)
+{
+    uint64_t end = flash->start;
+
+    for (size_t i = 0; i < g->input->target->region_count; i++) {
+        const struct kiln_region *r = &g->input->target->region[i];
+
+        if ((r->access & KILN_REGION_WRITE) && r->alt == flash->alt && r->start == end)
+            end = r->start + r->size;
+    }
+    return end;
+}
+
+/* Does the image bring its own table for the place where the application's is now? Then it is a whole flash. */
+static bool brings_application(const struct kiln_segment *s, uint64_t application, uint64_t size)
+{
+    struct kiln_vectors v;
+
+    return application + TABLE_LOOK <= s->address + s->size &&
+           kiln_vectors_fit(s->data + (application - s->address), TABLE_LOOK, size, &v) &&
+           v.lowest >= application;
+}
+
+static enum kiln_status check_overwrite(struct guard *g, const struct kiln_region *flash,
+                                        const struct kiln_segment *first, const uint8_t *now)
+{
+    uint64_t size = flash_end(g, flash) - flash->start, application = 0;
+    uint64_t skip = flash->start - first->address;
+    struct kiln_vectors there, mine;
+
+    if (!kiln_vectors_fit(now, TABLE_LOOK, size, &there))
+        return KILN_OK;
+    if (first->size - skip >= TABLE_LOOK &&
+        kiln_vectors_fit(first->data + skip, TABLE_LOOK, size, &mine) &&
+        same_program(&there, &mine))
+        return KILN_OK;
+    KILN_TRY(find_application(g, flash->start, size, &application));
+    if (application == 0 || brings_application(first, application, size))
+        return KILN_OK;
+    return object(g, KILN_HINT_FORCE,
+                  "%s would overwrite a bootloader: the flash holds one at 0x%08" PRIx64
+                  " and its application at 0x%08" PRIx64,
+                  kiln_image_name(g->image), flash->start, application);
+}
+
+static enum kiln_status check_bootloader(struct guard *g)
+{
+    const struct kiln_region *flash = main_flash(g);
+    const struct kiln_segment *first;
+    uint8_t now[TABLE_LOOK];
+
+    /* ESP flash begins with no vector table, and a flash at 0 is behind a loader of its own (RP2040). */
+    if (g->input->read == NULL || flash == NULL || flash->start == 0 || flash->size < TABLE_LOOK ||
+        (chip(g) != NULL && chip(g)->esp != NULL))
+        return KILN_OK;
+    KILN_TRY(read_flash(g, flash->start, now));
+    first = at_flash_start(g, flash->start);
+    if (first != NULL)
+        return check_overwrite(g, flash, first, now);
+    if (g->info->address > flash->start && g->info->address < flash_end(g, flash) &&
+        blank(now, flash->erased) && g->input->image_count == 1)
+        note(g,
+             "no bootloader: the flash is empty at 0x%08" PRIx64 " and %s begins at 0x%08" PRIx64
+             ", so it will not start by itself",
+             flash->start, kiln_image_name(g->image), g->info->address);
+    return KILN_OK;
+}
+
+static enum kiln_status (*const checks[])(struct guard *g) = {
+    check_esp_chip, check_named_chip,   check_elf_machine, check_kind,
+    check_size,     check_link_address, check_bootloader,
+};
+
+enum kiln_status kiln_guard_check(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
+                                  char *notes, size_t notes_cap)
+{
+    struct guard g = {.ctx = ctx, .input = input, .notes = notes, .notes_cap = notes_cap};
+
+    if (notes_cap > 0)
+        notes[0] = '\0';
+    for (size_t i = 0; i < input->image_count; i++) {
+        g.image = input->images[i];
+        g.info = kiln_image_info(g.image);
+        for (size_t k = 0; k < KILN_ARRAY_LEN(checks); k++)
+            KILN_TRY(checks[k](&g));
+    }
+    return KILN_OK;
+}
