@@ -57,7 +57,3 @@ __attribute__((weak)) const char *kiln_device_kind_name(enum kiln_device_kind ki
 {
     return "?";
 }
-__attribute__((weak)) const struct kiln_loader_row *kiln_loader_at(size_t index)
-{
-    return NULL;
-}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ESP loader inside: what its parts, and commands that go beyond the loader seam, share. Every
+ * function that talks obeys the context and fills the error slot. Statuses: TIMEOUT (silent), PROTO (not
+ * understandable), NAK (refused, `code` is the chip's number), and whatever the link says.
+ */
+#ifndef KILN_LOADER_ESP_H
+#define KILN_LOADER_ESP_H
+
+#include "chip/esp.h"
+#include "loader/loader.h"
+#include "wire/esp.h"
+#include "wire/slip.h"
+
+#define KILN_ESP_FLASH_PAGE  4096u
+#define KILN_ESP_FLASH_BLOCK 65536u
+
+#define KILN_ESP_BOOT_BAUD 115200u
+
+/* Timeouts in ms; PER_MB is for 1e6 bytes. They cover the slowest flash chips that are sold. */
+#define KILN_ESP_TIMEOUT         3000u
+#define KILN_ESP_MD5_PER_MB      8000u
+#define KILN_ESP_ERASE_PER_MB    30000u
+#define KILN_ESP_WRITE_PER_MB    40000u
+#define KILN_ESP_ERASE_ALL       240000u
+#define KILN_ESP_WRITE_BLOCK     0x4000u
+#define KILN_ESP_ROM_WRITE_BLOCK 0x400u
+#define KILN_ESP_RAM_BLOCK       0x1800u
+#define KILN_ESP_OTG_BLOCK       0x800u
+#define KILN_ESP_FRAME_MAX       0x4400u
+#define KILN_ESP_LOG_MAX         1024u
+#define KILN_ESP_WORDS_MAX       32u
+
+enum kiln_esp_port { KILN_ESP_PORT_UART, KILN_ESP_PORT_OTG, KILN_ESP_PORT_USB_JTAG };
+
+struct kiln_esp {
+    struct kiln_loader base;
+    struct kiln_byte_link *link;
+    struct kiln_loader_options options; /* strings are copies of ours */
+    struct kiln_reset_sequence custom_reset;
+    const struct kiln_chip *chip;
+    const struct kiln_esp_facts *facts;
+    struct kiln_esp_security security;
+    bool has_security;
+    bool stub;            /* a flasher stub runs, not the ROM */
+    bool secure_download; /* the ROM answers only a few commands */
+    bool wrote;           /* flash was written through the stub */
+    bool left;
+    unsigned revision; /* major * 100 + minor */
+    enum kiln_esp_port port;
+    uint32_t baud;                             /* in use now */
+    const struct kiln_reset_sequence *entered; /* that brought the chip in; NULL: none was needed */
+    uint32_t flash_id;
+    uint64_t flash_size;
+    bool has_flash;
+    struct kiln_target_info info;
+    struct {
+        uint32_t address, value;
+    } word[KILN_ESP_WORDS_MAX]; /* registers that do not change: eFuses */
+    size_t word_count;
+    struct kiln_slip_decoder rx;
+    uint8_t rx_frame[KILN_ESP_FRAME_MAX];
+    uint8_t rx_bytes[4096];
+    size_t rx_have, rx_at;
+    uint8_t tx[KILN_SLIP_ROOM(KILN_ESP_FRAME_MAX)];
+    uint8_t log[KILN_ESP_LOG_MAX]; /* what came before the first reply: a boot log, perhaps */
+    size_t log_len;
+};
+
+/* ---- commands (esp_command.c) ------------------------------------------------------------------ */
+
+/* One request and what is expected back. */
+struct kiln_esp_call {
+    uint8_t op;
+    const uint8_t *head; /* at most 64 bytes, or NULL */
+    size_t head_len;
+    const uint8_t *data; /* follows the head */
+    size_t data_len;
+    bool checksum; /* of `data`, as the *_DATA commands have it */
+    uint32_t
+        timeout_ms;   /* on top of the time that the bytes need on the wire; 0: KILN_ESP_TIMEOUT */
+    unsigned tries;   /* > 1: sent again after silence; only for what may be done twice */
+    const char *what; /* "read register 0x40001000": for messages, in the infinitive */
+};
+
+/* Sends and waits for the reply with the same opcode. The reply is valid until the next call and not yet
+ * judged. */
+KILN_MUST_USE enum kiln_status kiln_esp_exchange(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                 const struct kiln_esp_call *call,
+                                                 struct kiln_esp_reply *out_reply);
+
+/* The same, with a refusal as NAK. */
+KILN_MUST_USE enum kiln_status kiln_esp_command(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                const struct kiln_esp_call *call);
+
+/* A command of words only. */
+KILN_MUST_USE enum kiln_status kiln_esp_words(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                              uint8_t op, const uint32_t *words, size_t count,
+                                              uint32_t timeout_ms, const char *what);
+
+/* Makes the error slot from a verdict. */
+KILN_MUST_USE enum kiln_status kiln_esp_refused(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                enum kiln_esp_verdict verdict, unsigned error,
+                                                const char *what);
+
+/* Sends a bare frame; waits for any frame (in esp->rx.frame, esp->rx.len). */
+KILN_MUST_USE enum kiln_status kiln_esp_send_frame(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                   const uint8_t *bytes, size_t len);
+KILN_MUST_USE enum kiln_status kiln_esp_next_frame(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                   uint32_t timeout_ms, const char *what);
+
+/* Drops everything received, in the link and here. */
+KILN_MUST_USE enum kiln_status kiln_esp_flush(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* True for statuses after which the same thing may be tried again: TIMEOUT and PROTO while time is left,
+ * and a NAK for a damaged frame. */
+bool kiln_esp_may_retry(struct kiln_ctx *ctx, enum kiln_status status);
+
+KILN_MUST_USE enum kiln_status kiln_esp_read_reg(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                 uint32_t address, uint32_t *out_value);
+
+/* One entry of a write: the pause comes first, then reg = (reg & ~mask) | (value & mask). */
+struct kiln_esp_reg_write {
+    uint32_t address, value, mask, delay_us;
+};
+
+/* All of them, in one request where the stub can, in order. */
+KILN_MUST_USE enum kiln_status kiln_esp_write_regs(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                   const struct kiln_esp_reg_write *writes,
+                                                   size_t count);
+KILN_MUST_USE enum kiln_status kiln_esp_write_reg(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                  uint32_t address, uint32_t value);
+
+/* A field or a value from registers that do not change; each register is read once. */
+KILN_MUST_USE enum kiln_status kiln_esp_bits(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                             const struct kiln_esp_bits *bits, uint32_t *out_value);
+KILN_MUST_USE enum kiln_status kiln_esp_value(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                              const struct kiln_esp_value *value,
+                                              uint32_t *out_value);
+
+/* Puts `len` bytes into the chip's RAM; run(entry) with kiln_esp_mem_run(). */
+KILN_MUST_USE enum kiln_status kiln_esp_mem_write(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                  uint32_t address, const uint8_t *bytes,
+                                                  size_t len);
+/* Starts code in RAM. A ROM may not answer; that is no error. */
+KILN_MUST_USE enum kiln_status kiln_esp_mem_run(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                uint32_t entry);
+
+/* ---- entering (esp_connect.c, esp_reset.c) -------------------------------------------------------- */
+
+/* Resets as the options say until the chip answers SYNC; esp->stub says who answers. */
+KILN_MUST_USE enum kiln_status kiln_esp_enter(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* One SYNC and its surplus replies. */
+KILN_MUST_USE enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* Gets command and reply into step again without a reset: some SYNCs. */
+KILN_MUST_USE enum kiln_status kiln_esp_resync(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+KILN_MUST_USE enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                     const struct kiln_reset_sequence *sequence);
+
+/* Enters, identifies, changes the rate, starts the stub; steps the rate down from `baud` on a bad line.
+ * Also used to start over in the middle of a job. */
+KILN_MUST_USE enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                 uint32_t baud);
+
+/* Gets going again after a transfer went wrong: resync, else a lower rate, else a reset. */
+KILN_MUST_USE enum kiln_status kiln_esp_recover(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                unsigned attempt);
+
+/* ---- identity (esp_detect.c) ----------------------------------------------------------------------- */
+
+KILN_MUST_USE enum kiln_status kiln_esp_security_info(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                      struct kiln_esp_security *out);
+/* Which chip: fills chip, facts, security, secure_download. REFUSED if it is not the one asked for. */
+KILN_MUST_USE enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* Revision and console port, watchdogs off where they would strike, flash power on. */
+KILN_MUST_USE enum kiln_status kiln_esp_settle(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* Title, features, MAC, crystal into esp->info. */
+KILN_MUST_USE enum kiln_status kiln_esp_describe(struct kiln_esp *esp, struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_esp_mac(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                            uint8_t out_mac[8], size_t *out_len);
+/* Measured, under the ROM, where it is not fixed; 0 if the chip does not tell. */
+KILN_MUST_USE enum kiln_status kiln_esp_crystal(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                uint32_t *out_mhz);
+/* Adds a line to info.notes. */
+void kiln_esp_note(struct kiln_esp *esp, const char *format, ...) KILN_PRINTF(2, 3);
+
+/* ---- rate (esp_baud.c) ------------------------------------------------------------------------------- */
+
+/* The rate to begin with, from the options and the link; KILN_ESP_BOOT_BAUD for no change. */
+uint32_t kiln_esp_first_baud(const struct kiln_esp *esp);
+/* The next slower rate, 0 below the boot rate. */
+uint32_t kiln_esp_slower(uint32_t baud);
+/* Tells chip and link. After an error the two may disagree. */
+KILN_MUST_USE enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                    uint32_t baud);
+/* Tries rates above the present one if the user left the choice to us, and keeps what holds. */
+KILN_MUST_USE enum kiln_status kiln_esp_speed_up(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* ---- stub (esp_stub.c, esp_stub_file.c) ----------------------------------------------------------------- */
+
+struct kiln_esp_stub_image {
+    uint8_t *text, *data; /* malloc'ed */
+    size_t text_len, data_len;
+    uint32_t text_start, data_start, bss_start, entry;
+};
+
+/* Reads the JSON form. FILE with what is wrong. */
+KILN_MUST_USE enum kiln_status kiln_esp_stub_parse(struct kiln_ctx *ctx, const char *json,
+                                                   size_t len, struct kiln_esp_stub_image *out);
+void kiln_esp_stub_dispose(struct kiln_esp_stub_image *image);
+/* Looks in the user's folder, else in the built-in places. FILE or IO if there is none. */
+KILN_MUST_USE enum kiln_status kiln_esp_stub_load(struct kiln_ctx *ctx, const char *user_dir,
+                                                  const char *name,
+                                                  struct kiln_esp_stub_image *out);
+/* Uploads and starts the stub if one may run; without one adds a note and stays with the ROM. */
+KILN_MUST_USE enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* ---- flash (esp_spi.c, esp_flash.c, esp_read.c) ------------------------------------------------------------ */
+
+/* Connects the flash pins, reads its id, finds its size, tells the loader. */
+KILN_MUST_USE enum kiln_status kiln_esp_attach(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* One SPI flash command through the controller's registers. At most 64 bytes each way. */
+struct kiln_esp_spi_command {
+    uint8_t opcode;
+    uint32_t address;
+    uint8_t address_bits; /* 0: none */
+    uint8_t dummy_bits;
+    const uint8_t *out;
+    size_t out_len;
+    uint8_t *in;
+    size_t in_len;
+};
+
+KILN_MUST_USE enum kiln_status kiln_esp_spi(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                            const struct kiln_esp_spi_command *command);
+/* JEDEC id: manufacturer in bits 0-7, type in 8-15, capacity in 16-23. */
+KILN_MUST_USE enum kiln_status kiln_esp_flash_id(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                 uint32_t *out_id);
+/* Bytes, 0 if the id does not say. */
+uint64_t kiln_esp_flash_size_of(uint32_t id);
+
+/* Range inside the flash; ARG otherwise. */
+KILN_MUST_USE enum kiln_status kiln_esp_check_range(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                    uint64_t address, uint64_t len);
+uint32_t kiln_esp_time_for(uint32_t per_mb_ms, uint64_t bytes);
+
+KILN_MUST_USE enum kiln_status kiln_esp_erase(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                              uint64_t address, uint64_t len,
+                                              const struct kiln_progress *progress);
+KILN_MUST_USE enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                              uint64_t address, const uint8_t *bytes, size_t len,
+                                              const struct kiln_progress *progress);
+KILN_MUST_USE enum kiln_status kiln_esp_read(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                             uint64_t address, uint8_t *bytes, size_t len,
+                                             const struct kiln_progress *progress);
+KILN_MUST_USE enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                               uint64_t address, uint64_t len, uint8_t out_md5[16]);
+
+/* ---- leaving (esp_leave.c) ------------------------------------------------------------------------------------ */
+
+KILN_MUST_USE enum kiln_status kiln_esp_leave(struct kiln_loader *self, struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_esp_run(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                            uint64_t address);
+
+static inline struct kiln_esp *kiln_esp_of(struct kiln_loader *loader)
+{
+    return (struct kiln_esp *)loader;
+}
+
+#endif

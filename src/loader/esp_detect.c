@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* Which chip it is and what it has. Facts are columns of the chip's row. */
+#include "loader/esp.h"
+
+#include "base/bytes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void kiln_esp_note(struct kiln_esp *esp, const char *format, ...)
+{
+    size_t used = strlen(esp->info.notes);
+    char line[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (strstr(esp->info.notes, line) != NULL)
+        return;
+    snprintf(esp->info.notes + used, sizeof esp->info.notes - used, "%s%s", used > 0 ? "\n" : "",
+             line);
+}
+
+enum kiln_status kiln_esp_security_info(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                        struct kiln_esp_security *out)
+{
+    const struct kiln_esp_call call = {.op = KILN_ESP_GET_SECURITY_INFO,
+                                       .timeout_ms = 500,
+                                       .tries = 1,
+                                       .what = "tell its security state"};
+    struct kiln_esp_reply reply;
+    enum kiln_esp_verdict verdict;
+    unsigned error = 0;
+
+    KILN_TRY(kiln_esp_exchange(esp, ctx, &call, &reply));
+    verdict = kiln_esp_parse_security(&reply, out, &error);
+    return kiln_esp_refused(esp, ctx, verdict, error, call.what);
+}
+
+/* ---- which chip ---- */
+
+static const struct kiln_chip *only_without_id(uint32_t flags)
+{
+    const struct kiln_chip *chip;
+
+    /* A ROM that knows the command but gives no id and refuses register reads: the one chip of that kind
+     * has its magic word and an id in images. */
+    if (!(flags & KILN_ESP_SECURE_DOWNLOAD))
+        return NULL;
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++) {
+        if (chip->esp != NULL && chip->esp->magic != 0 && chip->esp->chip_id > 0)
+            return chip;
+    }
+    return NULL;
+}
+
+static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                              const struct kiln_chip **out_chip)
+{
+    uint32_t magic = 0;
+    enum kiln_status status = kiln_esp_security_info(esp, ctx, &esp->security);
+
+    esp->has_security = status == KILN_OK;
+    if (status != KILN_OK && status != KILN_E_NAK && !kiln_esp_may_retry(ctx, status))
+        return status;
+    if (esp->has_security) {
+        esp->secure_download = (esp->security.flags & KILN_ESP_SECURE_DOWNLOAD) != 0;
+        if (esp->security.has_chip_id) {
+            *out_chip = kiln_esp_by_chip_id(esp->security.chip_id);
+            if (*out_chip != NULL)
+                return KILN_OK;
+            return kiln_fail(ctx, KILN_E_UNSUPPORTED,
+                             "the board has a chip that is not known here (id %u)",
+                             (unsigned)esp->security.chip_id);
+        }
+    } else {
+        KILN_TRY(kiln_esp_flush(esp, ctx));
+    }
+    status = kiln_esp_read_reg(esp, ctx, KILN_ESP_MAGIC_REG, &magic);
+    if (status == KILN_E_NAK && esp->has_security) {
+        *out_chip = only_without_id(esp->security.flags);
+        return *out_chip != NULL ? KILN_OK : status;
+    }
+    if (status != KILN_OK)
+        return status;
+    *out_chip = kiln_esp_by_magic(magic);
+    if (*out_chip == NULL)
+        return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_LOWER_BAUD,
+                              "the board has a chip that is not known here (magic 0x%08x)",
+                              (unsigned)magic);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    const struct kiln_chip *asked = NULL;
+    const struct kiln_chip *found = NULL;
+
+    if (esp->options.chip != NULL) {
+        asked = kiln_chip_find(esp->options.chip);
+        if (asked == NULL || asked->esp == NULL)
+            return kiln_fail(ctx, KILN_E_ARG, "no ESP chip has the name \"%s\"", esp->options.chip);
+    }
+    if (asked != NULL && esp->options.before == KILN_BEFORE_NO_SYNC)
+        found = asked; /* a pass-through device that may not take a probe */
+    else
+        KILN_TRY(probe(esp, ctx, &found));
+    if (asked != NULL && asked != found)
+        return kiln_fail_hint(ctx, KILN_E_REFUSED, KILN_HINT_FORCE_CHIP,
+                              "the board has an %s and not an %s", found->title, asked->title);
+    esp->chip = found;
+    esp->facts = found->esp;
+    return KILN_OK;
+}
+
+/* ---- revision, port, watchdogs ---- */
+
+static enum kiln_status read_revision(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    static const uint8_t unary[8] = {0, 1, 1, 2, 1, 2, 2, 3};
+    const struct kiln_esp_facts *facts = esp->facts;
+    uint32_t major = 0;
+    uint32_t minor = 0;
+    uint32_t block = 0;
+
+    KILN_TRY(kiln_esp_value(esp, ctx, &facts->major, &major));
+    KILN_TRY(kiln_esp_value(esp, ctx, &facts->minor, &minor));
+    if (facts->flags & KILN_ESP_UNARY_MAJOR)
+        major = unary[major & 7];
+    if ((facts->flags & KILN_ESP_REV0_BY_BLOCK) && (minor & 7) == 0) {
+        KILN_TRY(kiln_esp_value(esp, ctx, &facts->block_version, &block));
+        if (block == 0x101)
+            major = minor = 0;
+    }
+    esp->revision = major * 100 + minor;
+    return KILN_OK;
+}
+
+static enum kiln_status read_console(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    const struct kiln_esp_console *row = kiln_esp_console_of(esp->facts, esp->revision);
+    uint32_t word = 0;
+
+    esp->port = KILN_ESP_PORT_UART;
+    if (row == NULL)
+        return KILN_OK;
+    KILN_TRY(kiln_esp_read_reg(esp, ctx, row->word, &word));
+    word &= 0xff;
+    if (row->usb_otg != 0 && word == row->usb_otg)
+        esp->port = KILN_ESP_PORT_OTG;
+    else if (row->usb_jtag_serial != 0 && word == row->usb_jtag_serial)
+        esp->port = KILN_ESP_PORT_USB_JTAG;
+    return KILN_OK;
+}
+
+/* The reset of this port does not reach the watchdogs, so they would bite in the middle of the work. */
+static enum kiln_status calm_watchdogs(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    const struct kiln_esp_watchdog *wdt = &esp->facts->wdt;
+    const struct kiln_esp_reg_write off[] = {
+        {wdt->wprotect, wdt->wkey, UINT32_MAX, 0},
+        {wdt->config0, 0, UINT32_MAX, 0},
+        {wdt->wprotect, 0, UINT32_MAX, 0},
+        {wdt->swd_wprotect, wdt->swd_wkey, UINT32_MAX, 0},
+        {wdt->swd_conf, wdt->swd_auto_feed, wdt->swd_auto_feed, 0},
+        {wdt->swd_wprotect, 0, UINT32_MAX, 0},
+    };
+
+    if (esp->port != KILN_ESP_PORT_USB_JTAG || wdt->config0 == 0 || esp->stub)
+        return KILN_OK;
+    return kiln_esp_write_regs(esp, ctx, off, wdt->swd_conf != 0 ? 6 : 3);
+}
+
+static enum kiln_status power_flash(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    const struct kiln_esp_power_step *step = esp->facts->power_on;
+
+    if (step == NULL || esp->revision != esp->facts->power_on_revision || esp->stub)
+        return KILN_OK;
+    for (; step->reg != 0; step++) {
+        uint32_t value = 0;
+
+        if (step->clear != UINT32_MAX)
+            KILN_TRY(kiln_esp_read_reg(esp, ctx, step->reg, &value));
+        KILN_TRY(kiln_esp_write_reg(esp, ctx, step->reg, (value & ~step->clear) | step->set));
+        if (step->wait_us > 0)
+            KILN_TRY(kiln_sleep_ms(ctx, (step->wait_us + 999u) / 1000u));
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_settle(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    if (esp->secure_download)
+        return KILN_OK;
+    KILN_TRY(read_revision(esp, ctx));
+    KILN_TRY(kiln_esp_crystal(esp, ctx, &esp->info.crystal_mhz));
+    KILN_TRY(read_console(esp, ctx));
+    KILN_TRY(calm_watchdogs(esp, ctx));
+    return power_flash(esp, ctx);
+}
+
+/* ---- description ---- */
+
+static void otp_mac(const uint32_t word[4], uint8_t mac[6])
+{
+    static const uint8_t vendor[2][3] = {{0x18, 0xfe, 0x34}, {0xac, 0xd0, 0x74}};
+
+    if (word[3] != 0) {
+        mac[0] = (uint8_t)(word[3] >> 16);
+        mac[1] = (uint8_t)(word[3] >> 8);
+        mac[2] = (uint8_t)word[3];
+    } else {
+        memcpy(mac, vendor[(word[1] >> 16 & 0xff) == 1], 3);
+    }
+    mac[3] = (uint8_t)(word[1] >> 8);
+    mac[4] = (uint8_t)word[1];
+    mac[5] = (uint8_t)(word[0] >> 24);
+}
+
+enum kiln_status kiln_esp_mac(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t out_mac[8],
+                              size_t *out_len)
+{
+    bool otp = (esp->facts->flags & KILN_ESP_MAC_OTP) != 0;
+    uint32_t word[4] = {0};
+
+    *out_len = 0;
+    for (uint32_t i = 0; i < (otp ? 4u : 2u); i++) {
+        struct kiln_esp_bits whole = {esp->facts->mac + 4 * i, 0, 32, 0};
+
+        KILN_TRY(kiln_esp_bits(esp, ctx, &whole, &word[i]));
+    }
+    *out_len = 6;
+    if (otp) {
+        otp_mac(word, out_mac);
+        return KILN_OK;
+    }
+    kiln_put_be16(out_mac, (uint16_t)word[1]);
+    kiln_put_be32(out_mac + 2, word[0]);
+    if ((esp->facts->flags & KILN_ESP_EUI64) && word[1] >> 16 != 0) {
+        memmove(out_mac + 5, out_mac + 3, 3);
+        kiln_put_be16(out_mac + 3, (uint16_t)(word[1] >> 16));
+        *out_len = 8;
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_crystal(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t *out_mhz)
+{
+    uint32_t divider = 0;
+    uint64_t mhz;
+
+    *out_mhz = esp->facts->xtal_mhz != 0 ? esp->facts->xtal_mhz : esp->info.crystal_mhz;
+    /* A stub may have put the UART on another clock than the crystal's. */
+    if (*out_mhz != 0 || esp->facts->uart_clkdiv == 0 || esp->secure_download || esp->stub)
+        return KILN_OK;
+    KILN_TRY(kiln_esp_read_reg(esp, ctx, esp->facts->uart_clkdiv, &divider));
+    mhz = (uint64_t)esp->baud * (divider & 0xfffff) / 1000000 / esp->facts->xtal_divider;
+    *out_mhz = mhz > 45 ? 48 : mhz > 33 ? 40 : 26;
+    return KILN_OK;
+}
+
+static const char *variant_name(const struct kiln_esp *esp, uint32_t key)
+{
+    for (const struct kiln_esp_name *row = esp->facts->names; row->name != NULL; row++) {
+        if ((key & row->mask) == row->value)
+            return row->name;
+    }
+    return NULL;
+}
+
+static enum kiln_status list_features(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    char *text = esp->info.features;
+    size_t cap = sizeof esp->info.features;
+
+    snprintf(text, cap, "%s", esp->facts->features);
+    for (const struct kiln_esp_feature *row = esp->facts->extra; row != NULL && row->text != NULL;
+         row++) {
+        uint32_t value = 0;
+        size_t used = strlen(text);
+
+        KILN_TRY(kiln_esp_bits(esp, ctx, &row->field, &value));
+        if (value == row->value && strstr(text, row->text) == NULL)
+            snprintf(text + used, cap - used, ", %s", row->text);
+    }
+    return KILN_OK;
+}
+
+static enum kiln_status name_variant(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    bool has_revision = esp->facts->minor.part[0].width > 0;
+    uint32_t key = 0;
+    const char *name;
+
+    KILN_TRY(kiln_esp_value(esp, ctx, &esp->facts->variant, &key));
+    name = variant_name(esp, key | (uint32_t)(esp->revision / 100) << 24);
+    if (name == NULL)
+        kiln_esp_note(esp, "the package of this %s is not known (0x%x)", esp->chip->title,
+                      (unsigned)key);
+    snprintf(esp->info.chip_title, sizeof esp->info.chip_title,
+             has_revision ? "%s (revision v%u.%u)" : "%s", name != NULL ? name : esp->chip->title,
+             esp->revision / 100, esp->revision % 100);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_describe(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    uint8_t mac[8];
+    size_t mac_len = 0;
+    size_t used = 0;
+
+    esp->info.chip = esp->chip;
+    if (esp->secure_download) {
+        snprintf(esp->info.chip_title, sizeof esp->info.chip_title, "%s", esp->chip->title);
+        kiln_esp_note(esp,
+                      "secure download mode: the chip can be written but not read or verified");
+        return KILN_OK;
+    }
+    KILN_TRY(name_variant(esp, ctx));
+    KILN_TRY(list_features(esp, ctx));
+    KILN_TRY(kiln_esp_mac(esp, ctx, mac, &mac_len));
+    for (size_t i = 0; i < mac_len; i++)
+        used += (size_t)snprintf(esp->info.serial + used, sizeof esp->info.serial - used, "%s%02x",
+                                 i > 0 ? ":" : "", mac[i]);
+    return KILN_OK;
+}

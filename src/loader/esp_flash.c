@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* Erasing and writing flash, and asking for its MD5. */
+#include "loader/esp.h"
+
+#include "base/bytes.h"
+
+#include <libdeflate.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A stream that breaks is sent again from its start, so it must not be long; but each costs a round trip
+ * and its own dictionary. */
+#define STREAM_MAX (512u << 10)
+/* A blank stretch inside is erased and not sent when it saves at least one large erase. */
+#define BLANK_MIN     KILN_ESP_FLASH_BLOCK
+#define STREAM_TRIES  4u
+#define BLOCK_TRIES   3u
+#define DEFLATE_LEVEL 12
+#define ERASE_STRIDE  (512u << 10)
+
+enum kiln_status kiln_esp_check_range(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
+                                      uint64_t len)
+{
+    if (!esp->has_flash)
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED, "the SPI flash does not answer (id %06x)",
+                         (unsigned)esp->flash_id);
+    if (address > esp->flash_size || len > esp->flash_size - address) {
+        kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_FLASH_TOO_SMALL,
+                       "0x%llx bytes at 0x%llx do not fit into the flash of 0x%llx bytes",
+                       (unsigned long long)len, (unsigned long long)address,
+                       (unsigned long long)esp->flash_size);
+        return kiln_fail_at(ctx, address);
+    }
+    return KILN_OK;
+}
+
+uint32_t kiln_esp_time_for(uint32_t per_mb_ms, uint64_t bytes)
+{
+    uint64_t ms = KILN_ESP_TIMEOUT + bytes * per_mb_ms / 1000000;
+
+    return ms > KILN_ESP_ERASE_ALL ? KILN_ESP_ERASE_ALL : (uint32_t)ms;
+}
+
+static enum kiln_status failed_at(struct kiln_ctx *ctx, uint64_t address, const char *what)
+{
+    kiln_while(ctx, "while %s 0x%llx", what, (unsigned long long)address);
+    return kiln_fail_at(ctx, address);
+}
+
+static void tell(const struct kiln_progress *progress, uint64_t done)
+{
+    if (progress != NULL && progress->step != NULL)
+        progress->step(progress->user, done);
+}
+
+/* ---- erasing ---- */
+
+/* The ESP8266 ROM erases the head up to the next 64 KB twice; asking for less makes up for it. */
+static uint32_t rom_erase_size(const struct kiln_esp *esp, uint64_t address, uint64_t len)
+{
+    uint64_t sectors = (len + KILN_ESP_FLASH_PAGE - 1) / KILN_ESP_FLASH_PAGE;
+    uint64_t head = 16 - address / KILN_ESP_FLASH_PAGE % 16;
+
+    if (!(esp->facts->flags & KILN_ESP_ERASE_BUG))
+        return (uint32_t)len;
+    if (sectors < head)
+        head = sectors;
+    sectors = sectors < 2 * head ? (sectors + 1) / 2 : sectors - head;
+    return (uint32_t)(sectors * KILN_ESP_FLASH_PAGE);
+}
+
+/* FLASH_BEGIN or FLASH_DEFL_BEGIN. A ROM erases here. */
+static enum kiln_status begin(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op, uint32_t size,
+                              uint32_t blocks, uint32_t block, uint64_t address, uint64_t covers)
+{
+    const uint32_t words[5] = {size, blocks, block, (uint32_t)address, 0};
+    bool four = !esp->stub && (esp->facts->flags & KILN_ESP_BEGIN_4_WORDS);
+
+    return kiln_esp_words(esp, ctx, op, words, four ? 4 : 5,
+                          kiln_esp_time_for(esp->stub ? 0 : KILN_ESP_ERASE_PER_MB, covers),
+                          "prepare the flash");
+}
+
+static enum kiln_status erase_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
+                                    uint64_t len)
+{
+    const uint32_t words[2] = {(uint32_t)address, (uint32_t)len};
+
+    if (!esp->stub)
+        return begin(esp, ctx, KILN_ESP_FLASH_BEGIN, rom_erase_size(esp, address, len),
+                     (uint32_t)((len + KILN_ESP_ROM_WRITE_BLOCK - 1) / KILN_ESP_ROM_WRITE_BLOCK),
+                     KILN_ESP_ROM_WRITE_BLOCK, address, len);
+    return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_REGION, words, 2,
+                          kiln_esp_time_for(KILN_ESP_ERASE_PER_MB, len), "erase the flash");
+}
+
+/* Erasing twice does no harm, so a lost reply is no reason to give up. */
+static enum kiln_status erase_range(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
+                                    uint64_t len, const struct kiln_progress *progress,
+                                    uint64_t done)
+{
+    uint64_t end = address + len;
+
+    while (address < end) {
+        uint64_t stop = KILN_MIN(kiln_round_down(address + ERASE_STRIDE, ERASE_STRIDE), end);
+        enum kiln_status status = KILN_OK;
+
+        for (unsigned i = 1; i <= STREAM_TRIES; i++) {
+            status = erase_piece(esp, ctx, address, stop - address);
+            if (!kiln_esp_may_retry(ctx, status) || i == STREAM_TRIES)
+                break;
+            KILN_TRY(kiln_esp_recover(esp, ctx, i));
+        }
+        if (status != KILN_OK)
+            return failed_at(ctx, address, "erasing");
+        done += stop - address;
+        address = stop;
+        tell(progress, done);
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_erase(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                uint64_t len, const struct kiln_progress *progress)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+
+    KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
+    if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
+        return kiln_fail(ctx, KILN_E_ARG, "only whole pages of 4096 bytes can be erased");
+    return erase_range(esp, ctx, address, len, progress, 0);
+}
+
+enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, struct kiln_ctx *ctx)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+
+    KILN_TRY(kiln_esp_check_range(esp, ctx, 0, 0));
+    if (!esp->stub)
+        return erase_range(esp, ctx, 0, esp->flash_size, NULL, 0);
+    return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_FLASH, NULL, 0, KILN_ESP_ERASE_ALL,
+                          "erase the whole flash");
+}
+
+/* ---- one stream ---- */
+
+struct stream {
+    uint64_t address;
+    const uint8_t *bytes; /* plain */
+    size_t len;           /* without the blank tail */
+    size_t covers;        /* with it: whole pages */
+    uint8_t *zlib;        /* zlib form, NULL: sent plain */
+    size_t zlib_len;
+    uint64_t done_before;
+    const struct kiln_progress *progress;
+};
+
+static uint32_t write_block(const struct kiln_esp *esp)
+{
+    if (!esp->stub)
+        return KILN_ESP_ROM_WRITE_BLOCK;
+    return esp->port == KILN_ESP_PORT_OTG ? KILN_ESP_OTG_BLOCK : KILN_ESP_WRITE_BLOCK;
+}
+
+static void pack(const struct kiln_esp *esp, struct stream *stream)
+{
+    struct libdeflate_compressor *compressor;
+
+    if (!esp->stub && ((esp->facts->flags & KILN_ESP_ROM_MINIMAL) || esp->secure_download))
+        return;
+    compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
+    stream->zlib = malloc(stream->len);
+    if (compressor != NULL && stream->zlib != NULL)
+        stream->zlib_len = libdeflate_zlib_compress(compressor, stream->bytes, stream->len,
+                                                    stream->zlib, stream->len);
+    libdeflate_free_compressor(compressor);
+    if (stream->zlib_len == 0) { /* not smaller, or no memory */
+        free(stream->zlib);
+        stream->zlib = NULL;
+    }
+}
+
+/* How long one block may take: what comes out of it must be erased and programmed. How much that is only
+ * the inflater knows; four times the average has been enough, and all of it is always. */
+static uint32_t block_time(const struct stream *stream, size_t wire_len, uint32_t block)
+{
+    uint64_t plain = (uint64_t)stream->len * block / wire_len * 4;
+
+    return kiln_esp_time_for(KILN_ESP_WRITE_PER_MB, KILN_MIN(plain, (uint64_t)stream->len));
+}
+
+static enum kiln_status send_block(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op,
+                                   uint32_t seq, const uint8_t *bytes, size_t len,
+                                   uint32_t timeout_ms)
+{
+    const uint32_t words[4] = {(uint32_t)len, seq, 0, 0};
+    uint8_t head[KILN_ESP_DATA_HEAD_LEN];
+    const struct kiln_esp_call call = {.op = op,
+                                       .head = head,
+                                       .head_len = sizeof head,
+                                       .data = bytes,
+                                       .data_len = len,
+                                       .checksum = true,
+                                       .timeout_ms = timeout_ms,
+                                       .what = "write the flash"};
+    enum kiln_status status = KILN_OK;
+
+    kiln_esp_put_words(head, words, 4);
+    for (unsigned i = 0; i < BLOCK_TRIES; i++) {
+        status = kiln_esp_command(esp, ctx, &call);
+        /* Only a block that was refused as damaged may come again: after silence nobody knows whether it
+         * was taken. */
+        if (status != KILN_E_NAK || !kiln_esp_may_retry(ctx, status))
+            break;
+    }
+    return status;
+}
+
+/* A stub acknowledges a block before it programs it; what went wrong shows with the next request. */
+static enum kiln_status settle(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t timeout_ms)
+{
+    uint8_t head[4];
+    const struct kiln_esp_call call = {.op = KILN_ESP_READ_REG,
+                                       .head = head,
+                                       .head_len = 4,
+                                       .timeout_ms = timeout_ms,
+                                       .what = "finish writing the flash"};
+
+    if (!esp->stub)
+        return KILN_OK;
+    kiln_put_le32(head, KILN_ESP_MAGIC_REG);
+    return kiln_esp_command(esp, ctx, &call);
+}
+
+static enum kiln_status send_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                    const struct stream *stream)
+{
+    bool zlib = stream->zlib != NULL;
+    const uint8_t *wire = zlib ? stream->zlib : stream->bytes;
+    size_t wire_len = zlib ? stream->zlib_len : stream->len;
+    uint32_t block = write_block(esp);
+    uint32_t count = (uint32_t)((wire_len + block - 1) / block);
+    uint32_t timeout_ms = block_time(stream, wire_len, block);
+    uint8_t op = zlib ? KILN_ESP_FLASH_DEFL_DATA : KILN_ESP_FLASH_DATA;
+    uint32_t size = (uint32_t)stream->len;
+    uint8_t last[KILN_ESP_WRITE_BLOCK];
+
+    if (!esp->stub)
+        size = zlib ? (uint32_t)kiln_round_up(stream->covers, block)
+                    : rom_erase_size(esp, stream->address, stream->covers);
+    KILN_TRY(begin(esp, ctx, zlib ? KILN_ESP_FLASH_DEFL_BEGIN : KILN_ESP_FLASH_BEGIN, size, count,
+                   block, stream->address, stream->covers));
+    for (uint32_t seq = 0; seq < count; seq++) {
+        size_t at = (size_t)seq * block;
+        size_t n = KILN_MIN((size_t)block, wire_len - at);
+        const uint8_t *bytes = wire + at;
+        enum kiln_status status;
+
+        if (!zlib && n < block) {
+            memset(last, 0xff, sizeof last);
+            memcpy(last, bytes, n);
+            bytes = last;
+        }
+        status = send_block(esp, ctx, op, seq, bytes, zlib ? n : block, timeout_ms);
+        if (status != KILN_OK)
+            return failed_at(ctx, stream->address + (uint64_t)stream->len * at / wire_len,
+                             "writing near");
+        tell(stream->progress,
+             stream->done_before + (uint64_t)stream->covers * (at + n) / wire_len);
+    }
+    if (settle(esp, ctx, timeout_ms) != KILN_OK)
+        return failed_at(ctx, stream->address + stream->len - 1, "writing up to");
+    return KILN_OK;
+}
+
+/* One more chance is worth it also when the flash itself failed: a supply dip passes. */
+static bool stream_may_retry(struct kiln_ctx *ctx, enum kiln_status status, unsigned attempt)
+{
+    if (kiln_esp_may_retry(ctx, status))
+        return true;
+    return status == KILN_E_NAK && attempt == 1 &&
+           !kiln_esp_error_is_unknown_command((unsigned)ctx->error.code);
+}
+
+static enum kiln_status write_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                     struct stream *stream)
+{
+    enum kiln_status status = KILN_OK;
+
+    pack(esp, stream);
+    for (unsigned i = 1; i <= STREAM_TRIES; i++) {
+        esp->wrote = true;
+        status = send_stream(esp, ctx, stream);
+        if (i == STREAM_TRIES || !stream_may_retry(ctx, status, i))
+            break;
+        kiln_log(ctx, KILN_LOG_INFO, "loader", "%s; sending again from 0x%llx", ctx->error.message,
+                 (unsigned long long)stream->address);
+        status = kiln_esp_recover(esp, ctx, i);
+        if (status != KILN_OK)
+            break;
+    }
+    if (status == KILN_E_NAK && ctx->error.hint == KILN_HINT_NONE)
+        ctx->error.hint = KILN_HINT_RETRY_WRITE;
+    free(stream->zlib);
+    stream->zlib = NULL;
+    return status;
+}
+
+/* ---- a range as streams and blanks ---- */
+
+static bool is_blank(const uint8_t *bytes, size_t len)
+{
+    return len == 0 || (bytes[0] == 0xff && memcmp(bytes, bytes + 1, len - 1) == 0);
+}
+
+static size_t blank_run(const uint8_t *bytes, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && is_blank(bytes + n, KILN_MIN((size_t)KILN_ESP_FLASH_PAGE, len - n)))
+        n += KILN_MIN((size_t)KILN_ESP_FLASH_PAGE, len - n);
+    return n;
+}
+
+/* Pages from the start that are to be sent: up to a blank run that is worth leaving out, a stream's
+ * greatest length on a 64 KB boundary, or the end. */
+static size_t data_run(uint64_t address, const uint8_t *bytes, size_t len)
+{
+    uint64_t stop = kiln_round_down(address + STREAM_MAX, KILN_ESP_FLASH_BLOCK);
+    size_t limit = (size_t)KILN_MIN(stop - address, (uint64_t)len);
+    size_t n = 0;
+
+    while (n < limit) {
+        size_t blank = blank_run(bytes + n, len - n);
+
+        if (blank > 0 && (blank >= BLANK_MIN || n + blank == len))
+            return n;
+        n += blank + (n + blank < limit ? KILN_ESP_FLASH_PAGE : 0);
+    }
+    return KILN_MIN(n, limit);
+}
+
+/* Only within the last page: what is not sent at all the stub does not erase. A ROM erases by the size it
+ * was told and may insist on as much data. */
+static size_t without_blank_tail(const struct kiln_esp *esp, const uint8_t *bytes, size_t len)
+{
+    size_t least = len - KILN_ESP_FLASH_PAGE + 4;
+
+    while (esp->stub && len > least && is_blank(bytes + len - 4, 4))
+        len -= 4;
+    return len;
+}
+
+enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                const uint8_t *bytes, size_t len,
+                                const struct kiln_progress *progress)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+    size_t at = 0;
+
+    KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
+    if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
+        return kiln_fail(ctx, KILN_E_ARG, "only whole pages of 4096 bytes can be written");
+    while (at < len) {
+        size_t n = blank_run(bytes + at, len - at);
+        struct stream stream = {.address = address + at, .done_before = at, .progress = progress};
+
+        if (n == len - at || n >= BLANK_MIN) {
+            KILN_TRY(erase_range(esp, ctx, address + at, n, progress, at));
+        } else {
+            n = data_run(address + at, bytes + at, len - at);
+            stream.bytes = bytes + at;
+            stream.covers = n;
+            stream.len = without_blank_tail(esp, bytes + at, n);
+            KILN_TRY(write_stream(esp, ctx, &stream));
+        }
+        at += n;
+    }
+    return KILN_OK;
+}
+
+/* ---- digest ---- */
+
+enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                 uint64_t len, uint8_t out_md5[16])
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+    const uint32_t words[4] = {(uint32_t)address, (uint32_t)len, 0, 0};
+    uint8_t head[sizeof words];
+    const struct kiln_esp_call call = {.op = KILN_ESP_FLASH_MD5,
+                                       .head = head,
+                                       .head_len = sizeof head,
+                                       .timeout_ms = kiln_esp_time_for(KILN_ESP_MD5_PER_MB, len),
+                                       .tries = 1,
+                                       .what = "compute the MD5 of the flash"};
+    enum kiln_status status = KILN_OK;
+
+    KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
+    if (!(esp->info.caps & KILN_CAP_DIGEST))
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED, "this boot ROM computes no MD5");
+    kiln_esp_put_words(head, words, 4);
+    for (unsigned i = 1; i <= STREAM_TRIES; i++) {
+        struct kiln_esp_reply reply;
+        enum kiln_esp_verdict verdict;
+        unsigned error = 0;
+
+        status = kiln_esp_exchange(esp, ctx, &call, &reply);
+        if (status == KILN_OK) {
+            verdict = kiln_esp_parse_md5(&reply, out_md5, &error);
+            status = kiln_esp_refused(esp, ctx, verdict, error, call.what);
+        }
+        if (i == STREAM_TRIES || !kiln_esp_may_retry(ctx, status))
+            break;
+        KILN_TRY(kiln_esp_recover(esp, ctx, i));
+    }
+    if (status != KILN_OK)
+        return failed_at(ctx, address, "checking");
+    return KILN_OK;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* The loader for chips with Espressif's serial bootloader: its vtable, making and freeing it. */
+#include "loader/esp.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct kiln_target_info *info(const struct kiln_loader *self)
+{
+    return &((const struct kiln_esp *)self)->info;
+}
+
+static void dispose(struct kiln_loader *self)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+
+    free((char *)(uintptr_t)esp->options.chip);
+    free((char *)(uintptr_t)esp->options.stub_dir);
+    free(esp);
+}
+
+static const struct kiln_loader_ops ops = {
+    .name = "esp",
+    .link_kind = KILN_LINK_KIND_BYTE,
+    .leave = kiln_esp_leave,
+    .run = kiln_esp_run,
+    .read = kiln_esp_read,
+    .erase = kiln_esp_erase,
+    .erase_all = kiln_esp_erase_all,
+    .write = kiln_esp_write,
+    .digest = kiln_esp_digest,
+    .info = info,
+    .free = dispose,
+};
+
+static enum kiln_status copy_options(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                     const struct kiln_loader_options *options)
+{
+    size_t bad = 0;
+
+    esp->options = *options;
+    esp->options.chip = options->chip != NULL ? strdup(options->chip) : NULL;
+    esp->options.stub_dir = options->stub_dir != NULL ? strdup(options->stub_dir) : NULL;
+    if ((options->chip != NULL && esp->options.chip == NULL) ||
+        (options->stub_dir != NULL && esp->options.stub_dir == NULL))
+        return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
+    if (options->chip != NULL && strcmp(options->chip, "auto") == 0) {
+        free((char *)(uintptr_t)esp->options.chip);
+        esp->options.chip = NULL;
+    }
+    if (options->reset_sequence != NULL &&
+        !kiln_reset_parse(options->reset_sequence, &esp->custom_reset, &bad))
+        return kiln_fail(ctx, KILN_E_ARG,
+                         "the reset sequence \"%s\" is wrong at character %zu: D0, R1, U1,0 and "
+                         "W0.1 are joined by |",
+                         options->reset_sequence, bad + 1);
+    return KILN_OK;
+}
+
+static void fill_info(struct kiln_esp *esp)
+{
+    struct kiln_target_info *target = &esp->info;
+    bool minimal = !esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL) != 0;
+
+    snprintf(target->loader, sizeof target->loader, esp->stub ? "flasher stub" : "%s boot ROM",
+             esp->chip->title);
+    target->flash_id = esp->flash_id;
+    target->baud = esp->baud;
+    target->caps = KILN_CAP_ERASE_ALL | KILN_CAP_RUN;
+    if (!minimal && !esp->secure_download)
+        target->caps |= KILN_CAP_READ | KILN_CAP_DIGEST;
+    target->read_protected = esp->secure_download;
+    target->region_count = esp->has_flash ? 1 : 0;
+    if (esp->has_flash) {
+        struct kiln_region *region = &target->region[0];
+
+        snprintf(region->name, sizeof region->name, "SPI flash");
+        region->start = 0;
+        region->size = esp->flash_size;
+        region->page = KILN_ESP_FLASH_PAGE;
+        region->erased = 0xff;
+        region->access = KILN_REGION_ERASE | KILN_REGION_WRITE;
+        if (target->caps & KILN_CAP_READ)
+            region->access |= KILN_REGION_READ;
+    }
+}
+
+static enum kiln_status connect(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    KILN_TRY(kiln_esp_bring_up(esp, ctx, kiln_esp_first_baud(esp)));
+    KILN_TRY(kiln_esp_speed_up(esp, ctx));
+    KILN_TRY(kiln_esp_attach(esp, ctx));
+    KILN_TRY(kiln_esp_describe(esp, ctx));
+    fill_info(esp);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_connect(struct kiln_ctx *ctx, struct kiln_byte_link *link,
+                                  const struct kiln_loader_options *options,
+                                  struct kiln_loader **out_loader)
+{
+    struct kiln_esp *esp = calloc(1, sizeof *esp);
+    enum kiln_status status;
+
+    *out_loader = NULL;
+    if (esp == NULL)
+        return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
+    esp->base.ops = &ops;
+    esp->link = link;
+    kiln_slip_decoder_init(&esp->rx, esp->rx_frame, sizeof esp->rx_frame);
+    status = copy_options(esp, ctx, options);
+    if (status == KILN_OK)
+        status = connect(esp, ctx);
+    if (status != KILN_OK) {
+        dispose(&esp->base);
+        return status;
+    }
+    *out_loader = &esp->base;
+    return KILN_OK;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Uploading the flasher stub. */
+#include "loader/esp.h"
+
+#include "base/bytes.h"
+
+#include <string.h>
+
+#define GREETING_MS 1000u
+
+/* Why none may run on this chip, or NULL. */
+static const char *obstacle(const struct kiln_esp *esp)
+{
+    if (esp->options.no_stub)
+        return "the stub was switched off";
+    if (esp->secure_download)
+        return "secure download mode runs no stub";
+    if ((esp->facts->flags & KILN_ESP_NO_STUB_SB) && esp->has_security &&
+        (esp->security.flags & KILN_ESP_SECURE_BOOT))
+        return "secure boot lets no stub run";
+    if (kiln_esp_stub_of(esp->facts, esp->revision) == NULL)
+        return "there is no stub for this chip";
+    return NULL;
+}
+
+static enum kiln_status upload(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                               const struct kiln_esp_stub_image *image)
+{
+    KILN_TRY(kiln_esp_mem_write(esp, ctx, image->text_start, image->text, image->text_len));
+    if (image->data_len > 0)
+        KILN_TRY(kiln_esp_mem_write(esp, ctx, image->data_start, image->data, image->data_len));
+    return KILN_OK;
+}
+
+/* The ROM may or may not answer before it jumps; the stub's greeting is what counts. */
+static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t entry)
+{
+    uint8_t request[KILN_ESP_HEADER_LEN + 8];
+    const uint32_t words[2] = {0, entry};
+    uint64_t saved;
+    enum kiln_status status;
+
+    kiln_esp_put_header(request, KILN_ESP_MEM_END, 8, 0);
+    kiln_esp_put_words(request + KILN_ESP_HEADER_LEN, words, 2);
+    KILN_TRY(kiln_esp_send_frame(esp, ctx, request, sizeof request));
+    saved = kiln_deadline_narrow(ctx, GREETING_MS);
+    for (;;) {
+        struct kiln_esp_reply reply;
+        unsigned error;
+
+        status = kiln_esp_next_frame(esp, ctx, GREETING_MS, "start the flasher stub");
+        if (status != KILN_OK)
+            break;
+        if (esp->rx.len == 4 && memcmp(esp->rx.frame, "OHAI", 4) == 0)
+            break;
+        if (!kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, &reply) ||
+            reply.op != KILN_ESP_MEM_END)
+            continue;
+        if (kiln_esp_judge(&reply, 0, &error) == KILN_ESP_VERDICT_ERROR) {
+            status =
+                kiln_esp_refused(esp, ctx, KILN_ESP_VERDICT_ERROR, error, "start the flasher stub");
+            break;
+        }
+    }
+    kiln_deadline_restore(ctx, saved);
+    esp->stub = status == KILN_OK;
+    return status;
+}
+
+enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    const char *reason = obstacle(esp);
+    struct kiln_esp_stub_image image;
+    enum kiln_status status;
+
+    if (esp->stub)
+        return KILN_OK; /* one runs already */
+    if (reason != NULL) {
+        kiln_esp_note(esp, "%s: only the boot ROM is used, which is slower", reason);
+        return KILN_OK;
+    }
+    if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->facts, esp->revision),
+                           &image) != KILN_OK) {
+        kiln_esp_note(esp, "no flasher stub (%s): only the boot ROM is used, which is slower",
+                      ctx->error.message);
+        kiln_error_clear(ctx);
+        return KILN_OK;
+    }
+    status = upload(esp, ctx, &image);
+    if (status == KILN_OK)
+        status = start(esp, ctx, image.entry);
+    kiln_esp_stub_dispose(&image);
+    if (status != KILN_OK)
+        return kiln_while(ctx, "while starting the flasher stub");
+    return KILN_OK;
+}
