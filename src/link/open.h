@@ -53,13 +53,17 @@ KILN_MUST_USE enum kiln_status kiln_replay_byte_open(struct kiln_ctx *ctx, const
 KILN_MUST_USE enum kiln_status kiln_replay_usb_open(struct kiln_ctx *ctx, const char *path,
                                                     struct kiln_usb_link **out_link);
 
-/* What a fault layer does at operation `at` (counted from 0 over read, write, set_baud, set_lines,
- * control, transfer). The sweep runs a scenario once for every operation and kind. */
+/*
+ * What a fault layer does at operation `at` (counted from 0 over read, write, set_baud, set_lines,
+ * control, transfer). The sweep runs a scenario once for every operation and kind. An operation that
+ * carries no data has none to corrupt or drop: `happened` then stays false.
+ */
 enum kiln_fault_kind {
     KILN_FAULT_NONE,
-    KILN_FAULT_FAIL,    /* the op fails with IO once */
-    KILN_FAULT_GONE,    /* the op and all later ones fail with GONE */
-    KILN_FAULT_SILENT,  /* nothing is delivered from then on: reads time out, writes vanish */
+    KILN_FAULT_FAIL,   /* the op fails with IO once */
+    KILN_FAULT_GONE,   /* the op and all later ones fail with GONE */
+    KILN_FAULT_SILENT, /* nothing is delivered from then on: reads and USB transfers time out (at the
+                           deadline, at once if there is none), writes vanish */
     KILN_FAULT_CORRUPT, /* one bit of the data is flipped once */
     KILN_FAULT_DROP,    /* one byte of the data is lost once (USB: the transfer is short) */
     KILN_FAULT_CANCEL   /* the context's cancel token fires before the op */
