@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kiln-sim-usb: runs an unmodified program with simulated USB boards plugged in. umockdev gives the program
+ * a /sys and a /dev of our own and sends its ioctls on the usbfs nodes here, over a socket; sim/usbfs.c
+ * decides them as the kernel would, the board model answers them. It is a program of its own so that
+ * libkiln needs no GLib; `kiln sim BOARD --run PROGRAM` starts it.
+ *
+ * Waiting takes real time. What the board itself takes (erase, program) does so only with time=real.
+ */
+#ifndef KILN_SIM_FRONT_FRONT_H
+#define KILN_SIM_FRONT_FRONT_H
+
+#include "sim/sim.h"
+#include "sim/usbfs.h"
+
+#include <umockdev.h>
+
+#define KILN_FRONT_NEVER UINT64_MAX
+#define KILN_FRONT_PLUGS 32
+
+struct front;
+
+/* A board and the port it is plugged into. */
+struct plug {
+    struct front *front;
+    struct kiln_sim_usb *board;
+    bool real_time;
+    uint64_t skew_ns; /* model time runs ahead of real time by what was not waited for */
+    unsigned port;
+    unsigned generation;
+    struct appearance *now; /* NULL while it is off the bus */
+    guint timer;
+};
+
+/* One device number's life. Open files keep it after it has gone. */
+struct appearance {
+    struct plug *plug;
+    struct usbfs_device usb;
+    UMockdevIoctlBase *handler;
+    GPtrArray *interfaces; /* their paths in /sys */
+    char node[32], syspath[128];
+    unsigned devnum;
+    bool gone;
+};
+
+struct front {
+    UMockdevTestbed *bed;
+    GMainLoop *loop;
+    struct plug plug[KILN_FRONT_PLUGS];
+    size_t plug_count;
+    GPtrArray *appearances;
+    unsigned next_devnum;
+    int exit_status;
+};
+
+/* The host controller's root hub and all boards that are on the bus. */
+void kiln_front_plug_all(struct front *front);
+
+/* Brings the mock /sys to where the model is, and looks again when the model next changes by itself. */
+void kiln_front_follow(struct plug *plug);
+
+/* Answers the ioctls on the device's node from now on. */
+void kiln_front_serve(struct appearance *device);
+
+/* CLOCK_MONOTONIC. */
+uint64_t kiln_front_real_ns(void);
+uint64_t kiln_front_model_ns(const struct plug *plug);
+
+/* When, in real time, something that ends at `done_ns` of the model is to be seen. */
+uint64_t kiln_front_due(struct plug *plug, uint64_t done_ns);
+
+#endif
