@@ -19,7 +19,6 @@
         return KILN_E_UNSUPPORTED;                          \
     }
 
-PENDING(kiln_libusb_open, (struct kiln_ctx * c, uint8_t b, uint8_t a, struct kiln_usb_link **o), c)
 PENDING_BARE(kiln_device_select, (const char *s, struct kiln_device_list *l, struct kiln_error *e))
 __attribute__((weak)) void kiln_device_list_free(struct kiln_device_list *list)
 {

@@ -5,6 +5,8 @@
 
 #include "base/ctx.h"
 
+struct pollfd;
+
 /* The monotonic clock of the system. Never destroyed. */
 struct kiln_clock *kiln_system_clock(void);
 
@@ -19,5 +21,10 @@ void kiln_cancel_dispose(struct kiln_cancel *cancel);
  */
 KILN_MUST_USE enum kiln_status kiln_wait_fd(struct kiln_ctx *ctx, int fd, short events,
                                             short *out_revents);
+
+/* The same for `count` descriptors at once; what poll() said is in them. The array has room for one more
+ * after them, which is used for the cancel token. */
+KILN_MUST_USE enum kiln_status kiln_wait_fds(struct kiln_ctx *ctx, struct pollfd *fds,
+                                             size_t count);
 
 #endif

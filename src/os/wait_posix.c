@@ -23,7 +23,7 @@ static struct timespec span(uint64_t ns)
                              .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-/* Polls up to two descriptors until `until_ns`; the return value is poll()'s. */
+/* Polls until `until_ns`; the return value is poll()'s. */
 static int poll_until(struct pollfd *fds, nfds_t count, uint64_t until_ns)
 {
     for (;;) {
@@ -91,20 +91,28 @@ void kiln_cancel_dispose(struct kiln_cancel *cancel)
     cancel->wake_fd = cancel->fire_fd = -1;
 }
 
-enum kiln_status kiln_wait_fd(struct kiln_ctx *ctx, int fd, short events, short *out_revents)
+enum kiln_status kiln_wait_fds(struct kiln_ctx *ctx, struct pollfd *fds, size_t count)
 {
-    struct pollfd fds[2] = {{.fd = fd, .events = events}, {.fd = cancel_fd(ctx), .events = POLLIN}};
     int ready;
 
     if (kiln_ctx_cancelled(ctx))
         return kiln_fail(ctx, KILN_E_CANCELLED, "cancelled");
-    ready = poll_until(fds, 2, ctx->deadline_ns);
+    fds[count] = (struct pollfd){.fd = cancel_fd(ctx), .events = POLLIN};
+    ready = poll_until(fds, (nfds_t)count + 1, ctx->deadline_ns);
     if (ready < 0)
         return kiln_fail(ctx, KILN_E_IO, "waiting failed: %s", strerror(errno));
-    if (fds[1].revents != 0)
+    if (fds[count].revents != 0)
         return kiln_fail(ctx, KILN_E_CANCELLED, "cancelled");
     if (ready == 0)
         return kiln_fail(ctx, KILN_E_TIMEOUT, "no answer in time");
+    return KILN_OK;
+}
+
+enum kiln_status kiln_wait_fd(struct kiln_ctx *ctx, int fd, short events, short *out_revents)
+{
+    struct pollfd fds[2] = {{.fd = fd, .events = events}};
+
+    KILN_TRY(kiln_wait_fds(ctx, fds, 1));
     if (out_revents != NULL)
         *out_revents = fds[0].revents;
     return KILN_OK;
