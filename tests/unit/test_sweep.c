@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sweep: a flash scenario is run once to count its link operations, then once more for every operation
+ * and every way in which that operation can go wrong, and once for every flash operation at which power can
+ * be lost. Whatever happens, the job must end in bounded (virtual) time, what it says of the flash must be
+ * true, and the next run must succeed.
+ *
+ * It fails when a wait has no deadline, when a state is claimed that is not so, or when a failure leaves
+ * the bootloader so that the next try does not get through.
+ */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+#include "os/wait.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define IMAGE_SIZE   (40u * 1024u)
+#define RUN_LIMIT_MS (10u * 60u * 1000u)
+/* Operations tried in each scenario and way: all of them up to here, evenly spread ones beyond. */
+#define TRIES_MAX 160u
+
+struct scenario {
+    const char *board; /* as after "sim:" */
+    uint64_t address;
+    uint64_t base; /* address of the first byte of the flash array */
+    bool no_stub;
+};
+
+struct bench {
+    const struct scenario *scenario;
+    struct kiln_virtual_clock clock;
+    struct kiln_sim_uart *uart;
+    struct kiln_sim_usb *usb;
+    struct kiln_image *image;
+    uint8_t *wanted;
+    uint8_t *before;
+    size_t flash_size;
+};
+
+struct outcome {
+    enum kiln_status status;
+    enum kiln_device_state state;
+    uint64_t elapsed_ms;
+    char message[320];
+};
+
+static uint8_t *flash_of(const struct bench *bench, size_t *out_size)
+{
+    return bench->uart != NULL ? bench->uart->ops->flash(bench->uart, out_size)
+                               : bench->usb->ops->flash(bench->usb, out_size);
+}
+
+static uint8_t *target_of(const struct bench *bench)
+{
+    size_t size;
+
+    return flash_of(bench, &size) + (bench->scenario->address - bench->scenario->base);
+}
+
+/* Compressible and not, with a stretch of erased bytes in the middle. */
+static void make_contents(uint8_t *bytes, size_t size)
+{
+    uint32_t seed = 12345;
+
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        bytes[i] = i < size / 3 ? (uint8_t)(seed >> 24) : (uint8_t)(i / 7);
+    }
+    memset(bytes + size / 2, 0xff, 9000);
+}
+
+static void open_board(struct bench *bench, int64_t power_cut_at)
+{
+    struct kiln_sim_knobs knobs;
+    const struct kiln_sim_board *board;
+    struct kiln_ctx ctx;
+    uint8_t *flash;
+
+    kiln_virtual_clock_init(&bench->clock);
+    kiln_ctx_init(&ctx, &bench->clock.base);
+    assert_int_equal(kiln_sim_knobs_parse(&ctx, bench->scenario->board, &knobs), KILN_OK);
+    knobs.power_cut_at = power_cut_at;
+    board = kiln_sim_board_find(knobs.board);
+    assert_non_null(board);
+    if (board->make_uart != NULL)
+        assert_int_equal(board->make_uart(&ctx, &knobs, &bench->uart), KILN_OK);
+    else
+        assert_int_equal(board->make_usb(&ctx, &knobs, &bench->usb), KILN_OK);
+    flash = flash_of(bench, &bench->flash_size);
+    /* An older firmware of which one page is equal, so that the survey has something to find. */
+    memset(flash, 0xff, bench->flash_size);
+    memset(target_of(bench), 0x5a, IMAGE_SIZE + 4096);
+    memcpy(target_of(bench) + 8192, bench->wanted + 8192, 4096);
+    memcpy(bench->before, flash, bench->flash_size);
+}
+
+static void close_board(struct bench *bench)
+{
+    if (bench->uart != NULL)
+        bench->uart->ops->free(bench->uart);
+    if (bench->usb != NULL)
+        bench->usb->ops->free(bench->usb);
+    bench->uart = NULL;
+    bench->usb = NULL;
+}
+
+static void power_cycle(struct bench *bench)
+{
+    if (bench->uart != NULL)
+        bench->uart->ops->power_cycle(bench->uart, bench->clock.now_ns);
+    else
+        bench->usb->ops->power_cycle(bench->usb, bench->clock.now_ns);
+}
+
+static struct outcome run(struct bench *bench, struct kiln_fault *fault)
+{
+    const struct kiln_image *images[] = {bench->image};
+    struct kiln_request request = KILN_REQUEST_INIT;
+    struct kiln_job_hooks hooks = {bench->uart, bench->usb, &bench->clock.base, fault};
+    struct outcome outcome = {0};
+    struct kiln_event event;
+    struct kiln_job *job;
+
+    request.verb = KILN_VERB_FLASH;
+    request.device = "board";
+    request.images = images;
+    request.image_count = 1;
+    request.no_stub = bench->scenario->no_stub;
+    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
+    kiln_job_run_here(job);
+    while (kiln_job_next_event(job, &event, 0))
+        if (event.kind == KILN_EVENT_RESULT) {
+            outcome.status = event.result->status;
+            outcome.state = event.result->state;
+            outcome.elapsed_ms = event.result->elapsed_ms;
+            if (event.result->error != NULL)
+                memcpy(outcome.message, event.result->error->message, sizeof outcome.message);
+        }
+    kiln_job_free(job);
+    return outcome;
+}
+
+static void check_truth(struct bench *bench, const struct outcome *outcome)
+{
+    bool there = memcmp(target_of(bench), bench->wanted, IMAGE_SIZE) == 0;
+    size_t size;
+    bool unchanged = memcmp(flash_of(bench, &size), bench->before, bench->flash_size) == 0;
+
+    assert_true(outcome->elapsed_ms < RUN_LIMIT_MS);
+    if (outcome->status == KILN_OK)
+        assert_int_equal(outcome->state, KILN_STATE_VERIFIED);
+    else
+        assert_true(outcome->message[0] != '\0');
+    assert_true(outcome->status != KILN_E_INTERNAL);
+    if (outcome->state == KILN_STATE_VERIFIED)
+        assert_true(there);
+    if (outcome->state == KILN_STATE_UNTOUCHED)
+        assert_true(unchanged);
+}
+
+static void check_recovery(struct bench *bench)
+{
+    struct outcome outcome;
+
+    power_cycle(bench);
+    outcome = run(bench, NULL);
+    if (outcome.status != KILN_OK)
+        print_message("recovery: %s\n", outcome.message);
+    assert_int_equal(outcome.status, KILN_OK);
+    check_truth(bench, &outcome);
+}
+
+static void try_fault(struct bench *bench, enum kiln_fault_kind kind, uint64_t at)
+{
+    struct kiln_fault fault = {.kind = kind, .at = at};
+    struct outcome outcome;
+
+    open_board(bench, KILN_SIM_NEVER);
+    outcome = run(bench, &fault);
+    if (fault.happened && kind == KILN_FAULT_CANCEL && outcome.status != KILN_OK)
+        assert_int_equal(outcome.status, KILN_E_CANCELLED);
+    check_truth(bench, &outcome);
+    check_recovery(bench);
+    close_board(bench);
+}
+
+static void try_power_cut(struct bench *bench, int64_t at)
+{
+    struct outcome outcome;
+
+    open_board(bench, at);
+    outcome = run(bench, NULL);
+    check_truth(bench, &outcome);
+    check_recovery(bench);
+    close_board(bench);
+}
+
+static uint64_t count_operations(struct bench *bench)
+{
+    struct kiln_fault fault = {.kind = KILN_FAULT_NONE};
+    struct outcome outcome;
+
+    open_board(bench, KILN_SIM_NEVER);
+    outcome = run(bench, &fault);
+    if (outcome.status != KILN_OK)
+        print_message("undisturbed: %s\n", outcome.message);
+    assert_int_equal(outcome.status, KILN_OK);
+    check_truth(bench, &outcome);
+    close_board(bench);
+    return fault.count;
+}
+
+static void sweep(const struct scenario *scenario)
+{
+    static const enum kiln_fault_kind kinds[] = {KILN_FAULT_FAIL,   KILN_FAULT_GONE,
+                                                 KILN_FAULT_SILENT, KILN_FAULT_CORRUPT,
+                                                 KILN_FAULT_DROP,   KILN_FAULT_CANCEL};
+    struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+    struct bench bench = {.scenario = scenario};
+    uint64_t operations, step;
+
+    bench.wanted = malloc(IMAGE_SIZE);
+    bench.before = malloc((size_t)32 << 20);
+    make_contents(bench.wanted, IMAGE_SIZE);
+    options.raw = true;
+    options.address = scenario->address;
+    assert_int_equal(
+        kiln_image_parse("new.bin", bench.wanted, IMAGE_SIZE, &options, &bench.image, NULL),
+        KILN_OK);
+    operations = count_operations(&bench);
+    step = operations / TRIES_MAX + 1;
+    print_message("%s: %u operations, every %u. tried\n", scenario->board, (unsigned)operations,
+                  (unsigned)step);
+    for (size_t k = 0; k < KILN_ARRAY_LEN(kinds); k++)
+        for (uint64_t at = 0; at < operations; at += step)
+            try_fault(&bench, kinds[k], at);
+    for (int64_t at = 0; at < 40; at++)
+        try_power_cut(&bench, at);
+    kiln_image_free(bench.image);
+    free(bench.wanted);
+    free(bench.before);
+}
+
+static void esp32_with_the_stub(void **state)
+{
+    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, false};
+
+    (void)state;
+    sweep(&scenario);
+}
+
+static void esp32_through_the_rom(void **state)
+{
+    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, true};
+
+    (void)state;
+    sweep(&scenario);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(esp32_with_the_stub),
+        cmocka_unit_test(esp32_through_the_rom),
+
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
