@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* What is refused before the first write, what is only noted, and what `force` does. */
+#include "plan/plan.h"
+
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FLASH 0x08000000u
+#define SIZE  (512u << 10)
+
+static uint8_t flash[SIZE];
+
+static enum kiln_status read_flash(void *user, struct kiln_ctx *ctx, uint64_t address,
+                                   uint8_t *bytes, size_t len)
+{
+    (void)user;
+    (void)ctx;
+    assert_true(address >= FLASH && address + len <= FLASH + SIZE);
+    memcpy(bytes, flash + (address - FLASH), len);
+    return KILN_OK;
+}
+
+/* A program linked at `base`: a table, and functions at uneven distances that its handlers point to. */
+static void program(uint8_t *bytes, size_t size, uint32_t base, uint32_t sp)
+{
+    uint32_t at = 0x140;
+
+    for (size_t i = 0; i < size; i += 2)
+        kiln_put_le16(bytes + i, 0x2000);
+    kiln_put_le32(bytes, sp);
+    for (uint32_t i = 1; i < 60; i++) {
+        kiln_put_le16(bytes + at, 0xb510);
+        kiln_put_le32(bytes + 4 * i, base + at + 1);
+        at += 40 + i * i % 37 * 4;
+        kiln_put_le16(bytes + at - 2, 0xbd10);
+    }
+    for (uint32_t i = 60; i < 64; i++)
+        kiln_put_le32(bytes + 4 * i, 0x20002000);
+}
+
+static struct kiln_target_info board(const char *chip)
+{
+    struct kiln_target_info info = {.chip = kiln_chip_find(chip), .region_count = 1};
+
+    info.region[0] = (struct kiln_region){
+        .name = "Flash", .start = FLASH, .size = SIZE, .page = 2048, .erased = 0xff, .access = 7};
+    return info;
+}
+
+static enum kiln_status check(struct kiln_image *image, const struct kiln_target_info *target,
+                              bool force, struct kiln_error *out_error, char *notes)
+{
+    struct kiln_virtual_clock clock;
+    struct kiln_ctx ctx;
+    const struct kiln_image *images[] = {image};
+    struct kiln_guard_input input = {
+        .images = images, .image_count = 1, .target = target, .read = read_flash, .force = force};
+    enum kiln_status status;
+
+    kiln_virtual_clock_init(&clock);
+    kiln_ctx_init(&ctx, &clock.base);
+    status = kiln_guard_check(&ctx, &input, notes, 512);
+    *out_error = ctx.error;
+    return status;
+}
+
+/* Refused with these words, without force; with force only noted. */
+static void refuses(struct kiln_image *image, const struct kiln_target_info *target,
+                    enum kiln_hint hint, const char *words)
+{
+    struct kiln_error error;
+    char notes[512];
+
+    assert_int_equal(check(image, target, false, &error, notes), KILN_E_REFUSED);
+    if (strstr(error.message, words) == NULL || strstr(error.message, "not touched") == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", error.message, words);
+    assert_int_equal(error.hint, hint);
+    assert_int_equal(check(image, target, true, &error, notes), KILN_OK);
+    if (strstr(notes, "forced") == NULL || strstr(notes, words) == NULL)
+        fail_msg("forced, but the notes are \"%s\"", notes);
+}
+
+static void allows(struct kiln_image *image, const struct kiln_target_info *target,
+                   const char *note)
+{
+    struct kiln_error error;
+    char notes[512];
+
+    if (check(image, target, false, &error, notes) != KILN_OK)
+        fail_msg("%s", error.message);
+    if (note == NULL ? notes[0] != '\0' : strstr(notes, note) == NULL)
+        fail_msg("notes: \"%s\"", notes);
+}
+
+static struct kiln_image *image_at(const uint8_t *bytes, size_t len, uint64_t address)
+{
+    struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+    struct kiln_image *image;
+
+    options.address = address;
+    assert_int_equal(kiln_image_parse("fw.bin", bytes, len, &options, &image, NULL), KILN_OK);
+    return image;
+}
+
+static void a_linked_image_goes_only_where_it_runs(void **state)
+{
+    static uint8_t bytes[32768];
+    struct kiln_target_info target = board("stm32f405");
+    struct kiln_image *image;
+
+    (void)state;
+    memset(flash, 0xff, sizeof flash);
+    program(bytes, sizeof bytes, FLASH + 0x8000, 0x20010000);
+    image = image_at(bytes, sizeof bytes, KILN_NO_ADDRESS);
+    assert_int_equal(kiln_image_info(image)->linked, FLASH + 0x8000);
+    kiln_image_free(image);
+    image = image_at(bytes, sizeof bytes, FLASH);
+    refuses(image, &target, KILN_HINT_FORCE, "linked to run at 0x08008000");
+    kiln_image_free(image);
+    program(bytes, sizeof bytes, FLASH, 0x20010000);
+    image = image_at(bytes, sizeof bytes, FLASH + 0x8000);
+    refuses(image, &target, KILN_HINT_FORCE, "linked to run at 0x08000000");
+    kiln_image_free(image);
+}
+
+static void a_bootloader_is_not_overwritten(void **state)
+{
+    static uint8_t bytes[32768], whole[65536];
+    struct kiln_target_info target = board("stm32f405");
+    struct kiln_image *image;
+
+    (void)state;
+    program(bytes, sizeof bytes, FLASH, 0x20020000);
+    image = image_at(bytes, sizeof bytes, KILN_NO_ADDRESS);
+    memset(flash, 0xff, sizeof flash);
+    allows(image, &target, NULL); /* blank */
+    program(flash, 0x4000, FLASH, 0x20001000);
+    allows(image, &target, NULL); /* a program, but none behind it */
+    program(flash + 0x8000, 0x4000, FLASH + 0x8000, 0x20020000);
+    refuses(image, &target, KILN_HINT_FORCE, "overwrite a bootloader");
+    kiln_image_free(image);
+
+    /* A new build of the bootloader itself, and a whole flash with both, are welcome. */
+    program(bytes, 0x4000, FLASH, 0x20001000);
+    image = image_at(bytes, 0x4000, KILN_NO_ADDRESS);
+    allows(image, &target, NULL);
+    kiln_image_free(image);
+    program(whole, 0x8000, FLASH, 0x20003000);
+    program(whole + 0x8000, 0x8000, FLASH + 0x8000, 0x20020000);
+    image = image_at(whole, sizeof whole, FLASH);
+    allows(image, &target, NULL);
+    kiln_image_free(image);
+}
+
+static void an_application_without_bootloader_is_noted(void **state)
+{
+    static uint8_t bytes[32768];
+    struct kiln_target_info target = board("stm32f405");
+    struct kiln_image *image;
+
+    (void)state;
+    program(bytes, sizeof bytes, FLASH + 0x8000, 0x20010000);
+    image = image_at(bytes, sizeof bytes, KILN_NO_ADDRESS);
+    memset(flash, 0xff, sizeof flash);
+    allows(image, &target, "no bootloader");
+    program(flash, 0x4000, FLASH, 0x20001000);
+    allows(image, &target, NULL);
+    kiln_image_free(image);
+}
+
+static void what_does_not_fit_is_not_forced(void **state)
+{
+    static uint8_t bytes[SIZE + 1];
+    struct kiln_target_info target = board("stm32f405");
+    struct kiln_image *image = image_at(bytes, sizeof bytes, FLASH);
+    struct kiln_error error;
+    char notes[512];
+
+    (void)state;
+    assert_int_equal(check(image, &target, true, &error, notes), KILN_E_REFUSED);
+    assert_int_equal(error.hint, KILN_HINT_FLASH_TOO_SMALL);
+    kiln_image_free(image);
+}
+
+/* The smallest ESP image: one segment of 4 bytes, checksum, no digest. */
+static size_t esp_image(uint8_t *b, uint16_t chip_id)
+{
+    memset(b, 0, 48);
+    memcpy(b, "\xe9\x01\x02\x20", 4);
+    b[8] = 0xee;
+    kiln_put_le16(b + 12, chip_id);
+    kiln_put_le32(b + 24, 0x40380000);
+    kiln_put_le32(b + 28, 4);
+    memcpy(b + 32, "\1\2\4\x8", 4);
+    b[47] = 0xef ^ 15;
+    return 48;
+}
+
+static void an_image_for_another_chip_is_refused(void **state)
+{
+    uint8_t bytes[64];
+    size_t len = esp_image(bytes, 5);
+    struct kiln_target_info esp32 = board("esp32"), c3 = board("esp32c3"), stm = board("stm32f405");
+    struct kiln_image *image = image_at(bytes, len, FLASH);
+
+    (void)state;
+    memset(flash, 0xff, sizeof flash);
+    allows(image, &c3, NULL);
+    refuses(image, &esp32, KILN_HINT_FORCE_CHIP,
+            "fw.bin is for esp32c3 (chip id 5) and this is ESP32");
+    if (stm.chip != NULL)
+        refuses(image, &stm, KILN_HINT_FORCE_CHIP, "is an ESP image");
+    kiln_image_free(image);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_linked_image_goes_only_where_it_runs),
+        cmocka_unit_test(a_bootloader_is_not_overwritten),
+        cmocka_unit_test(an_application_without_bootloader_is_noted),
+        cmocka_unit_test(what_does_not_fit_is_not_forced),
+        cmocka_unit_test(an_image_for_another_chip_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
