@@ -34,7 +34,7 @@ struct cli_args {
     uint64_t tcp_port;
     uint64_t rfc2217_port;
     const char *pty;
-    bool has_address, has_size, has_wait;
+    bool has_address, has_fill, has_size, has_wait;
     bool all, dry_run, erase_all, force, full, json, list, no_stub, no_verify, quiet, raw,
         unprotect;
     unsigned verbose;
@@ -130,6 +130,10 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
                                  const struct kiln_event_result *result),
                      void *user);
 
+/* Loads one FILE[@ADDRESS]; --address counts if it is `alone`. 0, or the exit status after printing the
+ * error. */
+int cli_file_load(struct cli *cli, char *word, bool alone, struct kiln_image **out_image);
+
 /* Loads FILE[@ADDRESS] operands from `first` on. 0, or the exit status after printing the error. Free with
  * cli_files_free(). */
 struct cli_files {
@@ -163,6 +167,7 @@ bool cli_print_completion(const char *shell, FILE *out);
 /* ---- commands, one row each, in the file named after them ---- */
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
-    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_chip, cli_cmd_help, cli_cmd_version;
+    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_chip, cli_cmd_image, cli_cmd_help,
+    cli_cmd_version;
 
 #endif

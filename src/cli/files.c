@@ -21,16 +21,17 @@ static bool split_address(char *word, uint64_t *out_address)
     return true;
 }
 
-static int load_one(struct cli *cli, char *word, struct kiln_image **out_image)
+int cli_file_load(struct cli *cli, char *word, bool alone, struct kiln_image **out_image)
 {
     struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
     struct kiln_error error = {0};
 
     if (!split_address(word, &options.address))
         return cli_usage(cli, "'%s': what follows @ must be an address", word);
-    if (options.address == KILN_NO_ADDRESS && cli->args.has_address && cli->args.operand_count == 1)
+    if (options.address == KILN_NO_ADDRESS && cli->args.has_address && alone)
         options.address = cli->args.address;
     options.raw = cli->args.raw;
+    options.uf2_family = (uint32_t)cli->args.family;
     if (kiln_image_load(word, &options, out_image, &error) != KILN_OK)
         return cli_fail(cli, &error);
     return 0;
@@ -47,7 +48,8 @@ int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files)
     if (out_files->images == NULL)
         return 12;
     for (size_t i = first; i < count; i++) {
-        int status = load_one(cli, cli->args.operands[i], &out_files->images[out_files->count]);
+        int status = cli_file_load(cli, cli->args.operands[i], count == first + 1,
+                                   &out_files->images[out_files->count]);
 
         if (status != 0) {
             cli_files_free(out_files);

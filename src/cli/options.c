@@ -39,7 +39,7 @@ static const struct cli_option options[] = {
     {"erase-all", 'e', CLI_FLAG, FIELD(erase_all), CLI_NOT_TOLD, NULL, NULL,
      "erase the whole chip"},
     {"family", 0, CLI_NUMBER, FIELD(family), CLI_NOT_TOLD, "ID", NULL, "UF2 family id"},
-    {"fill", 0, CLI_NUMBER, FIELD(fill), CLI_NOT_TOLD, "BYTE", NULL,
+    {"fill", 0, CLI_NUMBER, FIELD(fill), FIELD(has_fill), "BYTE", NULL,
      "byte between the segments of a raw file; default 0xff"},
     {"flash-size", 0, CLI_NUMBER, FIELD(flash_size), CLI_NOT_TOLD, "SIZE", NULL,
      "size of the flash if it cannot be detected"},
