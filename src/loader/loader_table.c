@@ -7,6 +7,7 @@
 
 static const struct kiln_loader_row rows[] = {
     {.name = "esp", .link_kind = KILN_LINK_KIND_BYTE, .connect_byte = kiln_esp_connect},
+    {.name = "dfu", .link_kind = KILN_LINK_KIND_USB, .connect_usb = kiln_dfu_connect},
 };
 
 const struct kiln_loader_row *kiln_loader_at(size_t index)

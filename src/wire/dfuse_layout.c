@@ -153,7 +153,7 @@ static bool take_segment(struct cursor *c, struct kiln_dfuse_segment *out, unsig
         /* "07*128" at the very end is a string that was cut off, not 7 pages of 128 bytes */
         if ((taken & KILN_LAYOUT_NO_MULTIPLIER) != 0 && peek(&trial) != ',')
             return false;
-        out->access = KILN_DFUSE_READ;
+        out->access = KILN_DFUSE_MAY_READ;
         out->no_type = true;
         taken |= KILN_LAYOUT_NO_TYPE;
     }

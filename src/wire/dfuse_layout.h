@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KILN_DFUSE_READ  1u
-#define KILN_DFUSE_ERASE 2u
-#define KILN_DFUSE_WRITE 4u
+#define KILN_DFUSE_MAY_READ  1u
+#define KILN_DFUSE_MAY_ERASE 2u
+#define KILN_DFUSE_MAY_WRITE 4u
 
 #define KILN_DFUSE_SEGMENT_MAX 32
 #define KILN_DFUSE_NAME_MAX    40
