@@ -32,8 +32,8 @@ struct renderer *renderer_lines_new(const struct cli *cli, size_t job_count);
 /* ---- text shared by the line renderers ---- */
 
 /* What an event says to a person as whole lines (each with newline), "" if nothing. */
-void render_text(const struct cli *cli, const struct kiln_event *event, size_t job_count,
-                 char *text, size_t cap);
+void render_text(const struct cli *cli, const struct kiln_event *event, size_t job_count, char *out,
+                 size_t cap);
 
 /* "Writing", "Comparing", ... */
 const char *render_phase_title(enum kiln_phase phase);

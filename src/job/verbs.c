@@ -105,7 +105,7 @@ static enum kiln_status part_in_region(struct kiln_job *job, uint64_t address, u
 
 enum kiln_status kiln_job_read(struct kiln_job *job)
 {
-    struct span span;
+    struct span span = {0};
     uint64_t at, end;
 
     KILN_TRY(choose_span(job, &span));
@@ -138,7 +138,7 @@ enum kiln_status kiln_job_read(struct kiln_job *job)
 
 static enum kiln_status erase_range(struct kiln_job *job)
 {
-    struct span span;
+    struct span span = {0};
     uint64_t end;
 
     KILN_TRY(choose_span(job, &span));
