@@ -133,7 +133,7 @@ static enum kiln_status fall_back(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
 {
     enum kiln_status status = switch_both(esp, ctx, baud, baud);
 
-    if (status != KILN_OK && !kiln_esp_may_retry(ctx, status))
+    if (status != KILN_OK && status != KILN_E_NAK && !kiln_esp_may_retry(ctx, status))
         return status;
     esp->baud = baud;
     KILN_TRY(kiln_link_set_baud(esp->link, ctx, baud));

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ESP loader against the simulated board, on virtual time. The board was written from the protocol's
+ * description and shares no code with the loader; what both get wrong in the same way shows only against
+ * a real ROM.
+ */
+#include "base/bytes.h"
+#include "link/open.h"
+#include "loader/esp.h"
+#include "sim/sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <openssl/evp.h>
+
+struct bench {
+    struct kiln_virtual_clock clock;
+    struct kiln_ctx ctx;
+    struct kiln_sim_uart *board;
+    struct kiln_byte_link *link;
+    struct kiln_loader *loader;
+    struct kiln_loader_options options;
+    struct kiln_fault fault;
+};
+
+static void plug_in(struct bench *bench, const char *board)
+{
+    struct kiln_sim_knobs knobs;
+    const struct kiln_sim_board *row;
+
+    memset(bench, 0, sizeof *bench);
+    kiln_virtual_clock_init(&bench->clock);
+    kiln_ctx_init(&bench->ctx, &bench->clock.base);
+    assert_int_equal(kiln_sim_knobs_parse(&bench->ctx, board, &knobs), KILN_OK);
+    row = kiln_sim_board_find(knobs.board);
+    assert_non_null(row);
+    assert_int_equal(row->make_uart(&bench->ctx, &knobs, &bench->board), KILN_OK);
+    assert_int_equal(kiln_sim_byte_link(&bench->ctx, bench->board, false, 115200, &bench->link),
+                     KILN_OK);
+}
+
+static enum kiln_status connect(struct bench *bench)
+{
+    return kiln_esp_connect(&bench->ctx, bench->link, &bench->options, &bench->loader);
+}
+
+static void must(struct bench *bench, enum kiln_status status)
+{
+    if (status != KILN_OK)
+        fail_msg("%s: %s %s", kiln_status_name(status), bench->ctx.error.message,
+                 bench->ctx.error.context);
+}
+
+static const struct kiln_target_info *info(struct bench *bench)
+{
+    return bench->loader->ops->info(bench->loader);
+}
+
+static void unplug(struct bench *bench)
+{
+    if (bench->loader != NULL)
+        bench->loader->ops->free(bench->loader);
+    kiln_link_close(bench->link);
+    bench->board->ops->free(bench->board);
+}
+
+static uint64_t elapsed_ms(const struct bench *bench)
+{
+    return bench->clock.now_ns / KILN_NS_PER_MS;
+}
+
+/* Reproducible bytes: `noise` of 256 pages are random, the rest repeats. */
+static uint8_t *firmware(size_t len, unsigned noise)
+{
+    uint8_t *bytes = malloc(len);
+    uint32_t state = 12345;
+
+    for (size_t i = 0; i < len; i++) {
+        state = state * 1664525u + 1013904223u;
+        bytes[i] = (i / 4096) % 256 < noise ? (uint8_t)(state >> 24) : (uint8_t)(i / 64);
+    }
+    return bytes;
+}
+
+static void in_flash(struct bench *bench, uint64_t address, const uint8_t *bytes, size_t len)
+{
+    size_t size;
+    const uint8_t *flash = bench->board->ops->flash(bench->board, &size);
+
+    assert_true(address + len <= size);
+    assert_memory_equal(flash + address, bytes, len);
+}
+
+static void write_and_check(struct bench *bench, uint64_t address, const uint8_t *bytes, size_t len)
+{
+    const struct kiln_loader_ops *ops = bench->loader->ops;
+    uint8_t md5[16];
+    uint8_t expected[EVP_MAX_MD_SIZE];
+
+    must(bench, ops->write(bench->loader, &bench->ctx, address, bytes, len, NULL));
+    in_flash(bench, address, bytes, len);
+    if (!(info(bench)->caps & KILN_CAP_DIGEST))
+        return;
+    must(bench, ops->digest(bench->loader, &bench->ctx, address, len, md5));
+    EVP_Digest(bytes, len, expected, NULL, EVP_md5(), NULL);
+    assert_memory_equal(md5, expected, 16);
+}
+
+/* ---- tests ---- */
+
+static void a_running_board_is_reset_and_identified(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    must(&bench, connect(&bench));
+    assert_string_equal(info(&bench)->chip->name, "esp32");
+    assert_int_equal(info(&bench)->region_count, 1);
+    assert_int_equal(info(&bench)->region[0].size, 4u << 20);
+    assert_int_equal(info(&bench)->crystal_mhz, 40);
+    assert_int_equal(strlen(info(&bench)->serial), 17);
+    must(&bench, bench.loader->ops->leave(bench.loader, &bench.ctx));
+    must(&bench, bench.loader->ops->leave(bench.loader, &bench.ctx));
+    unplug(&bench);
+}
+
+static void round_trip(const char *board, bool no_stub, size_t len)
+{
+    struct bench bench;
+    uint8_t *bytes = firmware(len, 40);
+    uint8_t *back = malloc(len);
+
+    plug_in(&bench, board);
+    bench.options.no_stub = no_stub;
+    must(&bench, connect(&bench));
+    write_and_check(&bench, 0x10000, bytes, len);
+    if (info(&bench)->caps & KILN_CAP_READ) {
+        must(&bench,
+             bench.loader->ops->read(bench.loader, &bench.ctx, 0x10000, back, len, NULL));
+        assert_memory_equal(back, bytes, len);
+    }
+    must(&bench, bench.loader->ops->erase(bench.loader, &bench.ctx, 0x11000, 0x2000, NULL));
+    memset(bytes + 0x1000, 0xff, 0x2000);
+    in_flash(&bench, 0x10000, bytes, len);
+    must(&bench, bench.loader->ops->leave(bench.loader, &bench.ctx));
+    free(bytes);
+    free(back);
+    unplug(&bench);
+}
+
+static void everything_works_through_the_stub(void **state)
+{
+    (void)state;
+    round_trip("esp32", false, 0x51000);
+}
+
+static void everything_works_through_the_rom_alone(void **state)
+{
+    (void)state;
+    round_trip("esp32", true, 0x9000);
+}
+
+static void other_chips_work_through_their_roms(void **state)
+{
+    (void)state;
+    if (kiln_sim_board_find("esp32c3") == NULL)
+        skip();
+    round_trip("esp32c3", true, 0x5000);
+}
+
+static void blank_stretches_are_erased_and_not_sent(void **state)
+{
+    struct bench bench;
+    size_t len = 0x60000;
+    uint8_t *bytes = firmware(len, 256);
+    uint64_t start;
+    uint64_t full;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    must(&bench, connect(&bench));
+    start = elapsed_ms(&bench);
+    write_and_check(&bench, 0x10000, bytes, len);
+    full = elapsed_ms(&bench) - start;
+    memset(bytes + 0x8000, 0xff, len - 0x10000);
+    memset(bytes + len - 0x3000, 0xff, 0x3000);
+    start = elapsed_ms(&bench);
+    write_and_check(&bench, 0x10000, bytes, len);
+    assert_true(elapsed_ms(&bench) - start < full);
+    free(bytes);
+    unplug(&bench);
+}
+
+static void a_range_outside_the_flash_is_refused(void **state)
+{
+    struct bench bench;
+    uint8_t page[4096] = {0};
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.no_stub = true;
+    must(&bench, connect(&bench));
+    assert_int_equal(bench.loader->ops->write(bench.loader, &bench.ctx, 0x400000, page,
+                                              sizeof page, NULL),
+                     KILN_E_ARG);
+    assert_true(bench.ctx.error.has_address);
+    assert_int_equal(bench.loader->ops->write(bench.loader, &bench.ctx, 0x100, page, sizeof page,
+                                              NULL),
+                     KILN_E_ARG);
+    unplug(&bench);
+}
+
+static void the_wrong_chip_is_refused_before_anything_is_done(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.chip = "ESP32-S3";
+    assert_int_equal(connect(&bench), KILN_E_REFUSED);
+    assert_non_null(strstr(bench.ctx.error.message, "ESP32-S3"));
+    unplug(&bench);
+}
+
+static void a_wrong_reset_string_is_named(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.reset_sequence = "D0|R1|X";
+    assert_int_equal(connect(&bench), KILN_E_ARG);
+    assert_non_null(strstr(bench.ctx.error.message, "character 7"));
+    unplug(&bench);
+}
+
+static void a_custom_reset_string_brings_the_chip_in(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.no_stub = true;
+    bench.options.reset_sequence = "D0|R1|W0.1|D1|R0|W0.05|D0";
+    must(&bench, connect(&bench));
+    unplug(&bench);
+}
+
+static void without_a_reset_the_boot_log_tells_why(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32?boot=run");
+    bench.options.reset_sequence = "D0|R1|W0.1|R0|W0.3"; /* GPIO0 stays high: the program starts */
+    assert_int_equal(connect(&bench), KILN_E_TIMEOUT);
+    assert_int_equal(bench.ctx.error.hint, KILN_HINT_BOOT_BUTTON);
+    assert_non_null(strstr(bench.ctx.error.message, "0x13"));
+    unplug(&bench);
+}
+
+static void a_missing_stub_is_a_note_and_no_failure(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.stub_dir = "/nonexistent";
+    must(&bench, connect(&bench));
+    assert_non_null(strstr(info(&bench)->loader, "boot ROM"));
+    assert_non_null(strstr(info(&bench)->notes, "/nonexistent"));
+    unplug(&bench);
+}
+
+/* A cable that carries 500 kbaud: the rate is found, and all is written right. */
+static void the_rate_goes_down_on_a_bad_cable(void **state)
+{
+    struct bench bench;
+    uint8_t *bytes = firmware(0x20000, 64);
+
+    (void)state;
+    plug_in(&bench, "esp32?baudmax=500000");
+    must(&bench, connect(&bench));
+    assert_true(info(&bench)->baud <= 500000);
+    write_and_check(&bench, 0, bytes, 0x20000);
+    free(bytes);
+    unplug(&bench);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_running_board_is_reset_and_identified),
+    cmocka_unit_test(everything_works_through_the_stub),
+    cmocka_unit_test(everything_works_through_the_rom_alone),
+    cmocka_unit_test(other_chips_work_through_their_roms),
+    cmocka_unit_test(blank_stretches_are_erased_and_not_sent),
+    cmocka_unit_test(a_range_outside_the_flash_is_refused),
+    cmocka_unit_test(the_wrong_chip_is_refused_before_anything_is_done),
+    cmocka_unit_test(a_wrong_reset_string_is_named),
+    cmocka_unit_test(a_custom_reset_string_brings_the_chip_in),
+    cmocka_unit_test(without_a_reset_the_boot_log_tells_why),
+    cmocka_unit_test(a_missing_stub_is_a_note_and_no_failure),
+    cmocka_unit_test(the_rate_goes_down_on_a_bad_cable),
+};
+
+int main(void)
+{
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
