@@ -267,8 +267,7 @@ static enum kiln_status once(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_
 /* Above the boot rate a refusal may well mean that the request came damaged. */
 static bool line_trouble(struct kiln_ctx *ctx, enum kiln_status status)
 {
-    return kiln_esp_may_retry(ctx, status) ||
-           (status == KILN_E_NAK && !kiln_deadline_passed(ctx));
+    return kiln_esp_may_retry(ctx, status) || (status == KILN_E_NAK && !kiln_deadline_passed(ctx));
 }
 
 enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
@@ -277,8 +276,7 @@ enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, u
         enum kiln_status status = once(esp, ctx, baud);
         bool raised = esp->chip != NULL && esp->baud > KILN_ESP_BOOT_BAUD;
 
-        if (status == KILN_OK || !raised || esp->entered == NULL ||
-            !line_trouble(ctx, status))
+        if (status == KILN_OK || !raised || esp->entered == NULL || !line_trouble(ctx, status))
             return status;
         kiln_esp_note(esp, "%u baud did not work, going down", (unsigned)baud);
         baud = kiln_esp_slower(baud);

@@ -142,8 +142,7 @@ static void round_trip(const char *board, bool no_stub, size_t len)
     must(&bench, connect(&bench));
     write_and_check(&bench, 0x10000, bytes, len);
     if (info(&bench)->caps & KILN_CAP_READ) {
-        must(&bench,
-             bench.loader->ops->read(bench.loader, &bench.ctx, 0x10000, back, len, NULL));
+        must(&bench, bench.loader->ops->read(bench.loader, &bench.ctx, 0x10000, back, len, NULL));
         assert_memory_equal(back, bytes, len);
     }
     must(&bench, bench.loader->ops->erase(bench.loader, &bench.ctx, 0x11000, 0x2000, NULL));
@@ -207,13 +206,13 @@ static void a_range_outside_the_flash_is_refused(void **state)
     plug_in(&bench, "esp32");
     bench.options.no_stub = true;
     must(&bench, connect(&bench));
-    assert_int_equal(bench.loader->ops->write(bench.loader, &bench.ctx, 0x400000, page,
-                                              sizeof page, NULL),
-                     KILN_E_ARG);
+    assert_int_equal(
+        bench.loader->ops->write(bench.loader, &bench.ctx, 0x400000, page, sizeof page, NULL),
+        KILN_E_ARG);
     assert_true(bench.ctx.error.has_address);
-    assert_int_equal(bench.loader->ops->write(bench.loader, &bench.ctx, 0x100, page, sizeof page,
-                                              NULL),
-                     KILN_E_ARG);
+    assert_int_equal(
+        bench.loader->ops->write(bench.loader, &bench.ctx, 0x100, page, sizeof page, NULL),
+        KILN_E_ARG);
     unplug(&bench);
 }
 
@@ -294,7 +293,86 @@ static void the_rate_goes_down_on_a_bad_cable(void **state)
     unplug(&bench);
 }
 
+/* ---- faults ---- */
+
+#define SWEEP_LEN     0x3000u
+#define SWEEP_TIME_MS 600000u
+
+/* One scenario with a fault at operation `at`. Whatever happens, it ends in bounded time, and a success is
+ * a real one. Returns false once `at` lies behind the last operation. */
+static bool suffer(enum kiln_fault_kind kind, uint64_t at, bool no_stub)
+{
+    struct bench bench;
+    uint8_t *bytes = firmware(SWEEP_LEN, 2);
+    uint8_t md5[16];
+    uint8_t expected[EVP_MAX_MD_SIZE];
+    bool reached;
+    enum kiln_status status;
+
+    plug_in(&bench, "esp32");
+    bench.options.no_stub = no_stub;
+    bench.options.connect_attempts = 3;
+    bench.fault.kind = kind;
+    bench.fault.at = at;
+    must(&bench, kiln_fault_byte_layer(&bench.ctx, &bench.fault, bench.link, &bench.link));
+    status = connect(&bench);
+    if (status == KILN_OK)
+        status =
+            bench.loader->ops->write(bench.loader, &bench.ctx, 0x10000, bytes, SWEEP_LEN, NULL);
+    if (status == KILN_OK)
+        status = bench.loader->ops->digest(bench.loader, &bench.ctx, 0x10000, SWEEP_LEN, md5);
+    EVP_Digest(bytes, SWEEP_LEN, expected, NULL, EVP_md5(), NULL);
+    /* The protocol has no checksum on requests: a flipped bit may send the data elsewhere, and then the
+     * digest says so. Without a flipped bit success means that it is there. */
+    if (status == KILN_OK && memcmp(md5, expected, 16) == 0)
+        in_flash(&bench, 0x10000, bytes, SWEEP_LEN);
+    else if (status == KILN_OK)
+        assert_int_equal(kind, KILN_FAULT_CORRUPT);
+    else
+        assert_true(bench.ctx.error.message[0] != '\0');
+    if (bench.loader != NULL) {
+        uint64_t saved = kiln_deadline_narrow(&bench.ctx, 30000);
+
+        bench.ctx.shield++;
+        status = bench.loader->ops->leave(bench.loader, &bench.ctx);
+        kiln_deadline_restore(&bench.ctx, saved);
+    }
+    assert_true(elapsed_ms(&bench) < SWEEP_TIME_MS);
+    reached = bench.fault.count > at;
+    free(bytes);
+    unplug(&bench);
+    return reached;
+}
+
+static void sweep(bool no_stub, uint64_t stride)
+{
+    static const enum kiln_fault_kind kinds[] = {
+        KILN_FAULT_FAIL, KILN_FAULT_GONE, KILN_FAULT_SILENT, KILN_FAULT_CORRUPT, KILN_FAULT_DROP};
+
+    for (size_t k = 0; k < KILN_ARRAY_LEN(kinds); k++) {
+        uint64_t at = k;
+
+        while (suffer(kinds[k], at, no_stub))
+            at += stride;
+        assert_true(at > 50);
+    }
+}
+
+static void no_fault_hangs_or_fakes_success_through_the_stub(void **state)
+{
+    (void)state;
+    sweep(false, 5);
+}
+
+static void no_fault_hangs_or_fakes_success_through_the_rom(void **state)
+{
+    (void)state;
+    sweep(true, 5);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(no_fault_hangs_or_fakes_success_through_the_stub),
+    cmocka_unit_test(no_fault_hangs_or_fakes_success_through_the_rom),
     cmocka_unit_test(a_running_board_is_reset_and_identified),
     cmocka_unit_test(everything_works_through_the_stub),
     cmocka_unit_test(everything_works_through_the_rom_alone),
