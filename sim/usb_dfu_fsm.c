@@ -377,7 +377,8 @@ static enum kiln_sim_usb_result runtime_request(struct dfu_sim *sim,
     case REQUEST_GETSTATUS:
         return get_status(sim, data, len, out_len, done_ns);
     case REQUEST_GETSTATE:
-        data[0] = (uint8_t)sim->state;
+        if (len > 0)
+            data[0] = (uint8_t)sim->state;
         *out_len = KILN_MIN(len, 1u);
         return KILN_SIM_USB_OK;
     default:
