@@ -56,11 +56,12 @@ extern const size_t esp_chip_count;
 
 /* ---- the board --------------------------------------------------------------------------------- */
 
-#define ESP_FRAME_MAX  (0x4000u + 64u)
-#define ESP_FIFO       1024u /* what the ROM's receive buffer holds while it works */
-#define ESP_PAGES      128u
-#define ESP_PAGE       4096u
-#define ESP_OUT_BUFFER 32768u
+#define ESP_ROM_BLOCK_MAX 0x1800u
+#define ESP_FRAME_MAX     (0x4000u + 64u)
+#define ESP_FIFO          1024u /* what the ROM's receive buffer holds while it works */
+#define ESP_PAGES         128u
+#define ESP_PAGE          4096u
+#define ESP_OUT_BUFFER    32768u
 
 enum esp_state {
     ESP_DARK,  /* no power */
@@ -76,8 +77,10 @@ struct esp_download {
     uint32_t address, left; /* where the next byte goes, how many are expected */
     uint32_t erased_to;     /* the stub erases as it goes: up to here */
     uint32_t erase_end;
+    uint32_t next_block; /* sequence number the ROM expects */
+    uint32_t blocks_left;
     uint8_t error; /* of deferred work, for the next reply */
-    bool inflating;
+    bool inflating, finished;
     z_stream z;
 };
 
@@ -114,13 +117,17 @@ struct esp_board {
     uint64_t cpu_ns;   /* when the CPU is free; while a command runs: its own time */
     uint32_t baud, host_baud;
 
-    uint8_t frame[ESP_FRAME_MAX], pending[ESP_FRAME_MAX];
+    uint8_t frame[ESP_FRAME_MAX + 64], pending[ESP_FRAME_MAX + 64];
     size_t frame_len, pending_len;
     bool in_frame, escaped, frame_bad, has_pending;
     uint8_t fifo[ESP_FIFO];
     size_t fifo_head, fifo_count;
 
     uint64_t replies;
+    /* The ROM keeps these from reply to reply. */
+    uint8_t reply_op, reply_error, reply_tail[2];
+    uint32_t reply_value;
+    bool wedged; /* the ROM hangs until reset */
     bool attached;
     struct esp_download download;
     struct esp_read read;
@@ -133,9 +140,11 @@ struct esp_board {
 /* A request as received. */
 struct esp_request {
     uint8_t op;
+    uint16_t size; /* as the header says */
     uint32_t checksum;
-    const uint8_t *data;
-    size_t len;
+    const uint8_t
+        *data;  /* at least 64 bytes may be read, what was not sent is from an older frame */
+    size_t len; /* as received */
 };
 
 /* Status bytes: first is 0 for success; the ROM uses {1, code}, the stub {code, 0}. */
@@ -143,6 +152,8 @@ struct esp_request {
 #define ESP_ROM_BAD_MESSAGE  0x05u
 #define ESP_ROM_FAILED       0x06u
 #define ESP_ROM_BAD_CHECKSUM 0x07u
+#define ESP_ROM_READ_FAILED  0x09u
+#define ESP_ROM_READ_LENGTH  0x0au
 #define ESP_ROM_INFLATE      0x0bu
 #define ESP_STUB_BAD_LENGTH  0xc0u
 #define ESP_STUB_CHECKSUM    0xc1u
@@ -170,7 +181,7 @@ uint8_t esp_error(const struct esp_board *board, uint8_t rom, uint8_t stub);
 
 /* esp_flash.c */
 uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *request);
-void esp_flash_data(struct esp_board *board, const struct esp_request *request);
+void esp_flash_data(struct esp_board *board, const uint8_t *bytes, uint32_t len);
 void esp_flash_md5(struct esp_board *board, const struct esp_request *request);
 void esp_read_begin(struct esp_board *board, const struct esp_request *request);
 void esp_read_more(struct esp_board *board); /* the next block, if it may go */
@@ -187,6 +198,7 @@ void esp_memory_reset(struct esp_board *board); /* registers as after power-on; 
 
 /* esp_boot.c: what it says after reset */
 void esp_boot(struct esp_board *board, bool download);
+void esp_leave_rom(struct esp_board *board); /* the ROM goes on without a reset */
 void esp_run_from_ram(struct esp_board *board, uint32_t entry);
 
 #endif

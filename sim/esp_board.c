@@ -31,7 +31,7 @@ static void damage_above_limit(struct esp_board *board, uint32_t baud, uint8_t *
 
 static bool boot_rom_listens(const struct esp_board *board)
 {
-    return board->state == ESP_ROM || board->state == ESP_STUB;
+    return (board->state == ESP_ROM && !board->wedged) || board->state == ESP_STUB;
 }
 
 /* Until the first sync the ROM measures the host's bit time and takes over its rate. */
@@ -54,7 +54,7 @@ static void byte_arrives(struct esp_board *board, uint8_t byte)
         esp_put_text(board, echo); /* the application repeats what it hears */
     } else if (board->state == ESP_STUB) {
         esp_take_byte(board, byte);
-    } else if (board->state == ESP_ROM && board->fifo_count < ESP_FIFO) {
+    } else if (board->state == ESP_ROM && !board->wedged && board->fifo_count < ESP_FIFO) {
         board->fifo[(board->fifo_head + board->fifo_count++) % ESP_FIFO] = byte;
     } else {
         board->counts.lost++;

@@ -136,7 +136,9 @@ void esp_boot(struct esp_board *board, bool download)
     esp_memory_reset(board);
     board->counts.resets++;
     board->baud = chip->boot_baud;
-    board->attached = board->synced = false;
+    board->attached = board->synced = board->wedged = false;
+    board->reply_op = board->reply_error = board->reply_tail[0] = board->reply_tail[1] = 0;
+    board->reply_value = 0;
     board->state = download ? ESP_ROM : ESP_RUNS;
     board->wdt_ns = UINT64_MAX;
     board->cpu_ns = KILN_MAX(board->cpu_ns, board->now_ns);
@@ -145,6 +147,15 @@ void esp_boot(struct esp_board *board, bool download)
         say(board, "%s", chip->waiting);
     else
         run_from_flash(board);
+}
+
+void esp_leave_rom(struct esp_board *board)
+{
+    board->state = ESP_RUNS;
+    if ((flash_word(board, board->chip->boot_offset) & 0xff) == IMAGE_MAGIC)
+        run_from_flash(board);
+    else
+        say(board, "flash read err, 1000\nFalling back to built-in command interpreter.\nOK\n>");
 }
 
 void esp_run_from_ram(struct esp_board *board, uint32_t entry)

@@ -20,6 +20,19 @@ static void damage(struct esp_board *board, uint8_t *frame, size_t len)
     frame[r % len] ^= (uint8_t)(1u << (r >> 16) % 8);
 }
 
+/* The ROM has one reply in memory and fills in only what a command knows. */
+static void fill_status(struct esp_board *board, uint8_t *status, uint8_t error)
+{
+    if (board->state == ESP_STUB) {
+        status[0] = error;
+        return;
+    }
+    status[0] = error != ESP_OK;
+    status[1] = board->reply_error;
+    if (board->chip->status_len == 4)
+        memcpy(status + 2, board->reply_tail, 2);
+}
+
 void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_t *data, size_t len,
                uint8_t error)
 {
@@ -30,17 +43,14 @@ void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_
 
     memset(frame, 0, sizeof frame);
     frame[0] = 1;
-    frame[1] = op;
+    frame[1] = board->reply_op = op;
     kiln_put_le16(frame + 2, (uint16_t)(len + status_len));
     kiln_put_le32(frame + 4, value);
     if (len > 0)
         memcpy(frame + 8, data, len);
-    if (error != ESP_OK && board->state == ESP_STUB)
-        frame[8 + len] = error;
-    if (error != ESP_OK && board->state != ESP_STUB) {
-        frame[8 + len] = 1;
-        frame[8 + len + 1] = error;
-    }
+    if (error != ESP_OK)
+        board->reply_error = error;
+    fill_status(board, frame + 8 + len, error);
     if (number == board->knobs.corrupt_reply_at)
         damage(board, frame, total);
     if (number == board->knobs.delay_at)
@@ -53,7 +63,8 @@ void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_
 
 static void reply_status(struct esp_board *board, const struct esp_request *request, uint8_t error)
 {
-    esp_reply(board, request->op, board->state == ESP_STUB ? 0 : SYNC_VALUE, NULL, 0, error);
+    esp_reply(board, request->op, board->state == ESP_STUB ? 0 : board->reply_value, NULL, 0,
+              error);
 }
 
 static uint32_t word(const struct esp_request *request, size_t index)
@@ -66,29 +77,51 @@ static uint32_t word(const struct esp_request *request, size_t index)
 static void sync_command(struct esp_board *board, const struct esp_request *request)
 {
     board->synced = true;
+    board->reply_value = SYNC_VALUE;
+    board->reply_error = 0;
     for (int i = 0; i < 8; i++)
         reply_status(board, request, ESP_OK);
 }
 
 static void mem_begin(struct esp_board *board, const struct esp_request *request)
 {
+    struct esp_download *to = &board->download;
+
     esp_download_end(board);
-    board->download.kind = ESP_TO_RAM;
-    board->download.left = word(request, 0);
-    board->download.address = word(request, 3);
-    if (board->ram_len == 0 || board->download.address < board->ram_low)
-        board->ram_low = board->download.address;
+    if (board->state != ESP_STUB && word(request, 2) > ESP_ROM_BLOCK_MAX) {
+        reply_status(board, request, ESP_ROM_BAD_MESSAGE);
+        return;
+    }
+    to->kind = ESP_TO_RAM;
+    to->left = word(request, 0);
+    to->address = word(request, 3);
+    if (board->ram_len == 0 || to->address < board->ram_low)
+        board->ram_low = to->address;
     reply_status(board, request, ESP_OK);
 }
 
-static uint8_t check_data(const struct esp_board *board, const struct esp_request *request)
+/*
+ * The ROM believes the length word, wants the blocks in order, and counts a block also when its checksum is
+ * wrong: the same block sent again is refused. The stub looks at length and checksum only.
+ */
+static uint8_t check_data(struct esp_board *board, const struct esp_request *request,
+                          uint32_t *out_len)
 {
+    bool stub = board->state == ESP_STUB;
+    uint32_t len = word(request, 0);
     uint8_t sum = 0xef;
 
-    if (word(request, 0) != request->len - 16)
+    *out_len = len;
+    if (stub ? len != request->len - 16 : len > ESP_ROM_BLOCK_MAX)
         return esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BAD_LENGTH);
-    for (size_t i = 16; i < request->len; i++)
-        sum ^= request->data[i];
+    if (!stub &&
+        (board->download.kind == ESP_NO_DOWNLOAD || word(request, 1) != board->download.next_block))
+        return ESP_ROM_BAD_MESSAGE;
+    board->download.next_block++;
+    if (board->download.blocks_left > 0)
+        board->download.blocks_left--;
+    for (size_t i = 0; i < len; i++)
+        sum ^= request->data[16 + i];
     if (sum != (uint8_t)request->checksum)
         return esp_error(board, ESP_ROM_BAD_CHECKSUM, ESP_STUB_CHECKSUM);
     return ESP_OK;
@@ -97,11 +130,11 @@ static uint8_t check_data(const struct esp_board *board, const struct esp_reques
 static void mem_data(struct esp_board *board, const struct esp_request *request)
 {
     struct esp_download *to = &board->download;
-    uint8_t error = check_data(board, request);
-    uint32_t len = (uint32_t)request->len - 16;
+    uint32_t len;
+    uint8_t error = check_data(board, request, &len);
 
     if (error == ESP_OK && to->kind != ESP_TO_RAM)
-        error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_NOT_WRITING);
+        error = esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_NOT_WRITING);
     if (error == ESP_OK) {
         esp_copy_to_ram(board, to->address, request->data + 16, len);
         to->address += len;
@@ -156,12 +189,17 @@ static void write_reg(struct esp_board *board, const struct esp_request *request
 
 static void read_reg(struct esp_board *board, const struct esp_request *request)
 {
-    esp_reply(board, request->op, esp_load(board, word(request, 0)), NULL, 0, ESP_OK);
+    uint32_t value = esp_load(board, word(request, 0));
+
+    board->reply_value = value;
+    esp_reply(board, request->op, value, NULL, 0, ESP_OK);
 }
 
 static void spi_params(struct esp_board *board, const struct esp_request *request)
 {
-    reply_status(board, request, ESP_OK);
+    bool good = board->state == ESP_STUB || request->size == 24;
+
+    reply_status(board, request, good ? ESP_OK : ESP_ROM_BAD_MESSAGE);
 }
 
 static void spi_attach(struct esp_board *board, const struct esp_request *request)
@@ -178,6 +216,11 @@ static void change_baud(struct esp_board *board, const struct esp_request *reque
     board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
     if (baud >= 300 && baud <= 5000000)
         board->baud = baud;
+    if (board->state != ESP_STUB) {
+        /* Two lone delimiters follow from the ROM. */
+        esp_put_frame(board, NULL, 0);
+        board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
+    }
 }
 
 static void security_info(struct esp_board *board, const struct esp_request *request)
@@ -186,54 +229,67 @@ static void security_info(struct esp_board *board, const struct esp_request *req
 
     kiln_put_le32(info, (board->knobs.secure_download ? 4u : 0) | (board->secure_boot ? 1u : 0));
     kiln_put_le32(info + 12, board->chip->chip_id);
-    esp_reply(board, request->op, SYNC_VALUE, info, board->chip->security_info_len, ESP_OK);
+    esp_reply(board, request->op, board->reply_value, info, board->chip->security_info_len, ESP_OK);
 }
 
 static void flash_begin(struct esp_board *board, const struct esp_request *request)
 {
-    reply_status(board, request, esp_flash_begin(board, request));
+    uint16_t size = (board->chip->features & ESP_HAS_ENCRYPT) != 0 ? 20 : 16;
+
+    if (board->state != ESP_STUB && request->size != size)
+        reply_status(board, request, ESP_ROM_BAD_MESSAGE);
+    else
+        reply_status(board, request, esp_flash_begin(board, request));
 }
 
 static void flash_data(struct esp_board *board, const struct esp_request *request)
 {
-    uint8_t error = check_data(board, request);
+    struct esp_download *to = &board->download;
+    bool stub = board->state == ESP_STUB, inflate = request->op == 0x11;
+    uint32_t len;
+    uint8_t error = check_data(board, request, &len);
 
-    if (error == ESP_OK && board->download.kind != ESP_TO_FLASH &&
-        board->download.kind != ESP_DEFLATED)
-        error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_NOT_WRITING);
-    if (error == ESP_OK && board->state == ESP_STUB)
-        error = board->download.error;
-    if (error != ESP_OK || board->state == ESP_STUB)
+    if (error == ESP_OK && to->kind != (inflate ? ESP_DEFLATED : ESP_TO_FLASH))
+        error = esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_NOT_WRITING);
+    if (error == ESP_OK && stub)
+        error = to->error;
+    if (error != ESP_OK || stub)
         reply_status(board, request, error);
     if (error != ESP_OK)
         return;
-    esp_flash_data(board, request);
-    if (board->state != ESP_STUB)
-        reply_status(board, request, board->download.error);
+    esp_flash_data(board, request->data + 16, len);
+    if (!stub && !board->wedged)
+        reply_status(board, request, to->error);
 }
 
+/* The end of raw data leaves the ROM whatever the word says; the end of deflated data can stay. */
 static void flash_end(struct esp_board *board, const struct esp_request *request)
 {
+    bool stub = board->state == ESP_STUB, leave = request->op == 0x04 || word(request, 0) == 0;
     uint8_t error = board->download.error;
 
+    if (!stub && board->download.blocks_left > 0)
+        error = ESP_ROM_FAILED;
     esp_download_end(board);
     reply_status(board, request, error);
-    if (word(request, 0) == 0 && board->state != ESP_STUB)
-        esp_boot(board, false);
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
+    if (leave && !stub)
+        esp_leave_rom(board);
 }
 
+/* Always 64 bytes, however few were asked for. */
 static void slow_read(struct esp_board *board, const struct esp_request *request)
 {
+    uint32_t len = word(request, 1);
     uint8_t bytes[64];
-    size_t len = KILN_MIN(word(request, 1), sizeof bytes);
 
-    if (!board->attached) {
-        reply_status(board, request, ESP_ROM_FAILED);
-        return;
-    }
     memset(bytes, 0, sizeof bytes);
-    kiln_nor_read(&board->nor, word(request, 0), bytes, len);
-    esp_reply(board, request->op, SYNC_VALUE, bytes, sizeof bytes, ESP_OK);
+    if (len <= sizeof bytes && board->attached)
+        kiln_nor_read(&board->nor, word(request, 0), bytes, len);
+    esp_reply(board, request->op, board->reply_value, bytes, sizeof bytes,
+              len > sizeof bytes ? ESP_ROM_READ_LENGTH
+              : !board->attached ? ESP_ROM_READ_FAILED
+                                 : ESP_OK);
 }
 
 /* ---- commands of the stub ----------------------------------------------------------------------- */
@@ -318,35 +374,54 @@ static const struct command *find_command(const struct esp_board *board, uint8_t
     return NULL;
 }
 
+static bool keeps_error(uint8_t op)
+{
+    return op == 0x02 || op == 0x03 || op == 0x05 || op == 0x07 || op == 0x10 || op == 0x11;
+}
+
+static void execute_request(struct esp_board *board, const struct esp_request *request)
+{
+    const struct command *command = find_command(board, request->op);
+    bool stub = board->state == ESP_STUB;
+    int64_t number = (int64_t)board->counts.commands++;
+
+    if (number == board->knobs.unplug_at) {
+        board->gone = true;
+    } else if (command == NULL) {
+        /* The ROM answers with what is still in its reply: another command's code. */
+        esp_reply(board, stub ? request->op : board->reply_op, stub ? 0 : board->reply_value, NULL,
+                  0, esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_UNKNOWN));
+    } else if (number == board->knobs.refuse_at) {
+        reply_status(board, request, esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
+    } else if (stub && (request->size != request->len || request->len < command->shortest)) {
+        reply_status(board, request, ESP_STUB_BAD_LENGTH);
+    } else {
+        if (!keeps_error(request->op))
+            board->reply_error = 0;
+        command->run(board, request);
+    }
+}
+
+/* The ROM trusts no length, because it looks at none: a short frame has the rest of an older one. */
 void esp_execute(struct esp_board *board, const uint8_t *frame, size_t len)
 {
-    const struct command *command;
-    struct esp_request request;
-    int64_t number;
+    struct esp_request request = {.op = frame[1],
+                                  .size = kiln_le16(frame + 2),
+                                  .checksum = kiln_le32(frame + 4),
+                                  .data = frame + 8,
+                                  .len = len > 8 ? len - 8 : 0};
 
+    board->cpu_ns = KILN_MAX(board->cpu_ns, board->now_ns) + COMMAND_NS;
     if (board->state == ESP_STUB && board->read.active) {
         esp_read_ack(board, frame, len);
         return;
     }
-    if (len < 8 || frame[0] != 0)
+    if (board->state == ESP_STUB && (len < 8 || frame[0] != 0))
         return;
-    request = (struct esp_request){frame[1], kiln_le32(frame + 4), frame + 8, len - 8};
-    number = (int64_t)board->counts.commands++;
-    board->cpu_ns = KILN_MAX(board->cpu_ns, board->now_ns) + COMMAND_NS;
-    if (number == board->knobs.unplug_at) {
-        board->gone = true;
-        return;
-    }
-    command = find_command(board, request.op);
-    if (command == NULL) {
-        reply_status(board, &request, esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_UNKNOWN));
-    } else if (number == board->knobs.refuse_at) {
-        reply_status(board, &request, esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
-    } else if (kiln_le16(frame + 2) != request.len || request.len < command->shortest) {
-        reply_status(board, &request, esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BAD_LENGTH));
-    } else {
-        command->run(board, &request);
-    }
+    if (frame[0] != 0)
+        esp_reply(board, board->reply_op, board->reply_value, NULL, 0, ESP_ROM_BAD_MESSAGE);
+    else
+        execute_request(board, &request);
     if (board->nor.power_lost)
         board->state = ESP_DARK;
 }

@@ -21,6 +21,16 @@ void esp_download_end(struct esp_board *board)
     memset(&board->download, 0, sizeof board->download);
 }
 
+static uint8_t check_range(const struct esp_board *board, uint32_t offset, uint32_t size)
+{
+    bool stub = board->state == ESP_STUB;
+
+    if (!board->attached || offset >= board->nor.size || size > board->nor.size - offset ||
+        (!stub && offset % KILN_NOR_SECTOR != 0))
+        return esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
+    return ESP_OK;
+}
+
 /* Size, blocks, block size, offset. The ROM erases the whole range here; the stub erases as data comes. */
 uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *request)
 {
@@ -29,18 +39,18 @@ uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *reque
     bool stub = board->state == ESP_STUB;
 
     esp_download_end(board);
-    if (!board->attached)
-        return esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
+    if (word(request, 2) > (stub ? 0x4000u : ESP_ROM_BLOCK_MAX))
+        return esp_error(board, ESP_ROM_BAD_MESSAGE, ESP_STUB_BLOCK_SIZE);
     to->kind = request->op == 0x10 ? ESP_DEFLATED : ESP_TO_FLASH;
-    to->address = to->erased_to = offset;
+    to->address = offset;
     to->left = size;
-    if (stub && word(request, 2) > 0x4000)
-        return ESP_STUB_BLOCK_SIZE;
-    if (offset >= board->nor.size || size > board->nor.size - offset)
-        return esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
+    to->blocks_left = word(request, 1);
+    if (check_range(board, offset, size) != ESP_OK)
+        return check_range(board, offset, size);
     to->erase_end = (uint32_t)kiln_round_up((uint64_t)offset + size, KILN_NOR_SECTOR);
     to->erased_to = (uint32_t)kiln_round_down(offset, KILN_NOR_SECTOR);
     if (!stub) {
+        board->reply_tail[0] = board->reply_tail[1] = 0xff; /* what lies on the ROM's stack */
         board->cpu_ns = kiln_nor_erase_range(&board->nor, board->cpu_ns, offset, size);
         to->erased_to = to->erase_end;
     }
@@ -66,18 +76,26 @@ static void erase_up_to(struct esp_board *board, uint32_t end)
     }
 }
 
+/* The padding of the last raw block is dropped by the stub; too much inflated data is an error there. The
+ * ROM writes whatever comes. */
 static void write_flash(struct esp_board *board, const uint8_t *bytes, uint32_t len)
 {
     struct esp_download *to = &board->download;
+    bool stub = board->state == ESP_STUB;
 
-    if (len > to->left) {
-        to->error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_TOO_MUCH);
+    if (stub && len > to->left) {
+        if (to->kind == ESP_DEFLATED)
+            to->error = ESP_STUB_TOO_MUCH;
         len = to->left;
+    }
+    if (to->address >= board->nor.size || len > board->nor.size - to->address) {
+        to->error = esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
+        return;
     }
     erase_up_to(board, to->address + len);
     board->cpu_ns = kiln_nor_program_range(&board->nor, board->cpu_ns, to->address, bytes, len);
     to->address += len;
-    to->left -= len;
+    to->left -= KILN_MIN(len, to->left);
 }
 
 static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint32_t len)
@@ -85,6 +103,11 @@ static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint
     struct esp_download *to = &board->download;
     int result = Z_OK;
 
+    if (to->finished) {
+        to->error = ESP_STUB_TOO_MUCH;
+        board->wedged = board->state == ESP_ROM; /* seen to hang */
+        return;
+    }
     to->z.next_in = bytes;
     to->z.avail_in = len;
     while (result == Z_OK && to->error == ESP_OK && !board->nor.power_lost) {
@@ -100,17 +123,15 @@ static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint
         if (result == Z_OK && to->z.avail_in == 0 && produced < sizeof board->out)
             return;
     }
+    to->finished = result == Z_STREAM_END;
     if (result == Z_STREAM_END && to->z.avail_in > 0)
         to->error = esp_error(board, ESP_ROM_INFLATE, ESP_STUB_TOO_MUCH);
     else if (result < 0 && result != Z_BUF_ERROR)
         to->error = esp_error(board, ESP_ROM_INFLATE, ESP_STUB_INFLATE);
 }
 
-void esp_flash_data(struct esp_board *board, const struct esp_request *request)
+void esp_flash_data(struct esp_board *board, const uint8_t *bytes, uint32_t len)
 {
-    const uint8_t *bytes = request->data + 16;
-    uint32_t len = (uint32_t)(request->len - 16);
-
     if (board->download.kind == ESP_DEFLATED)
         inflate_to_flash(board, bytes, len);
     else
@@ -131,30 +152,41 @@ static void md5_add(struct esp_board *board, EVP_MD_CTX *md5, uint32_t address, 
     }
 }
 
+static bool md5_of(struct esp_board *board, uint32_t address, uint32_t len, uint8_t digest[16])
+{
+    EVP_MD_CTX *md5 = EVP_MD_CTX_new();
+    uint8_t whole[EVP_MAX_MD_SIZE] = {0};
+    bool ok = md5 != NULL && EVP_DigestInit_ex(md5, EVP_md5(), NULL) == 1;
+
+    if (ok) {
+        md5_add(board, md5, address, len);
+        EVP_DigestFinal_ex(md5, whole, NULL);
+    }
+    EVP_MD_CTX_free(md5);
+    memcpy(digest, whole, 16);
+    board->cpu_ns += (uint64_t)len * READ_NS_PER_BYTE;
+    return ok;
+}
+
+/* The ROM answers in hexadecimal text, also when the range is not there. */
 void esp_flash_md5(struct esp_board *board, const struct esp_request *request)
 {
     static const char hex[] = "0123456789abcdef";
     uint32_t address = word(request, 0), len = word(request, 1);
-    EVP_MD_CTX *md5 = EVP_MD_CTX_new();
-    bool stub = board->state == ESP_STUB;
-    uint8_t digest[EVP_MAX_MD_SIZE] = {0}, text[32];
+    uint8_t digest[16] = {0}, text[32];
+    bool inside = len <= board->nor.size && address <= board->nor.size - len;
+    bool ok = board->attached && inside && md5_of(board, address, len, digest);
+    uint8_t error = ok ? ESP_OK : esp_error(board, ESP_ROM_READ_FAILED, ESP_STUB_FAILED);
 
-    if (md5 == NULL || !board->attached || len > board->nor.size) {
-        EVP_MD_CTX_free(md5);
-        esp_reply(board, request->op, 0, NULL, 0,
-                  esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED));
+    if (board->state == ESP_STUB) {
+        esp_reply(board, request->op, 0, digest, ok ? 16 : 0, error);
         return;
     }
-    EVP_DigestInit_ex(md5, EVP_md5(), NULL);
-    md5_add(board, md5, address, len);
-    EVP_DigestFinal_ex(md5, digest, NULL);
-    EVP_MD_CTX_free(md5);
-    board->cpu_ns += (uint64_t)len * READ_NS_PER_BYTE;
     for (size_t i = 0; i < 16; i++) {
         text[2 * i] = (uint8_t)hex[digest[i] >> 4];
         text[2 * i + 1] = (uint8_t)hex[digest[i] & 15];
     }
-    esp_reply(board, request->op, 0, stub ? digest : text, stub ? 16 : 32, ESP_OK);
+    esp_reply(board, request->op, board->reply_value, text, 32, error);
 }
 
 /* ---- READ_FLASH of the stub -------------------------------------------------------------------------- */

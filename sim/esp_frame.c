@@ -69,7 +69,7 @@ static void frame_ends(struct esp_board *board)
 
 static void add_byte(struct esp_board *board, uint8_t byte)
 {
-    if (board->frame_len < sizeof board->frame)
+    if (board->frame_len < ESP_FRAME_MAX)
         board->frame[board->frame_len++] = byte;
     else
         board->frame_bad = true;
@@ -89,8 +89,10 @@ void esp_take_byte(struct esp_board *board, uint8_t byte)
         return;
     } else if (board->escaped) {
         board->escaped = false;
-        if (byte != 0xdc && byte != 0xdd)
+        if (byte != 0xdc && byte != 0xdd) {
             board->frame_bad = true;
+            board->wedged = board->state == ESP_ROM; /* it is not seen to come back from this */
+        }
         add_byte(board, byte == 0xdc ? 0xc0 : 0xdb);
     } else if (byte == 0xdb) {
         board->escaped = true;

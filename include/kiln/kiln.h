@@ -8,6 +8,7 @@
 #include <kiln/event.h>
 #include <kiln/image.h>
 #include <kiln/job.h>
+#include <kiln/sim.h>
 #include <kiln/status.h>
 
 #ifdef __cplusplus

@@ -168,6 +168,6 @@ bool cli_print_completion(const char *shell, FILE *out);
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
     cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_chip, cli_cmd_image,
-    cli_cmd_help, cli_cmd_version;
+    cli_cmd_sim, cli_cmd_help, cli_cmd_version;
 
 #endif
