@@ -8,7 +8,7 @@
 #include "os/pty.h"
 #include "os/wait.h"
 #include "sim/sim.h"
-#include "sim/telnet.h"
+#include "sim/telnet_server.h"
 
 #include <errno.h>
 #include <kiln/sim.h>
@@ -32,7 +32,7 @@ struct kiln_sim_server {
     struct kiln_sim_knobs knobs;
     enum kiln_sim_face face;
     struct kiln_pty pty;
-    struct kiln_telnet telnet;
+    struct kiln_sim_telnet telnet;
     int listener, client; /* the client of a pseudo-terminal is always there */
     char place[320];
     uint64_t ahead_ns;   /* how far the board's clock is before the system's, without time=real */
@@ -163,20 +163,20 @@ static void purge(struct kiln_sim_server *server)
 static void take_telnet(struct kiln_sim_server *server, const uint8_t *bytes, size_t len)
 {
     const struct kiln_sim_uart_ops *board = server->board->ops;
-    uint8_t data, answer[KILN_TELNET_ANSWER_MAX];
+    uint8_t data, answer[KILN_SIM_TELNET_ANSWER_MAX];
     size_t answer_len;
 
     for (size_t i = 0; i < len; i++) {
         uint32_t baud = server->telnet.baud;
-        enum kiln_telnet_event event =
-            kiln_telnet_take(&server->telnet, bytes[i], &data, answer, &answer_len);
+        enum kiln_sim_telnet_event event =
+            kiln_sim_telnet_take(&server->telnet, bytes[i], &data, answer, &answer_len);
 
-        if (event == KILN_TELNET_BYTE) {
+        if (event == KILN_SIM_TELNET_BYTE) {
             board->host_sends(server->board, board_now(server), baud, &data, 1);
-        } else if (event == KILN_TELNET_LINES) {
+        } else if (event == KILN_SIM_TELNET_LINES) {
             board->lines(server->board, board_now(server), server->telnet.lines);
             server->settled_ns = kiln_ctx_now_ns(&server->ctx) + LINES_SETTLE_NS;
-        } else if (event == KILN_TELNET_PURGE) {
+        } else if (event == KILN_SIM_TELNET_PURGE) {
             purge(server);
         }
         queue(server, answer, answer_len);
@@ -213,7 +213,7 @@ static void take_input(struct kiln_sim_server *server)
 static void take_client(struct kiln_sim_server *server)
 {
     server->client = kiln_listen_accept(server->listener);
-    kiln_telnet_init(&server->telnet, server->telnet.baud);
+    kiln_sim_telnet_init(&server->telnet, server->telnet.baud);
     if (server->client >= 0 && server->face == KILN_SIM_FACE_RFC2217)
         server->board->ops->lines(server->board, board_now(server), 0);
 }
@@ -325,7 +325,7 @@ enum kiln_status kiln_sim_open(const struct kiln_sim_options *options,
     server->listener = server->client = -1;
     server->pty.master = -1;
     /* The board's time begins now. */
-    kiln_telnet_init(&server->telnet, 115200);
+    kiln_sim_telnet_init(&server->telnet, 115200);
     status = open_board(server, options);
     if (status == KILN_OK)
         status = open_face(server, options);

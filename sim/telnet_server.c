@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/telnet.h"
+#include "sim/telnet_server.h"
 
 #include "base/bytes.h"
 #include "link/link.h"
@@ -41,7 +41,7 @@
 
 static const uint8_t signature[] = "kiln sim";
 
-void kiln_telnet_init(struct kiln_telnet *self, uint32_t baud)
+void kiln_sim_telnet_init(struct kiln_sim_telnet *self, uint32_t baud)
 {
     memset(self, 0, sizeof *self);
     self->baud = baud;
@@ -53,7 +53,7 @@ static bool supported(uint8_t option)
 }
 
 /* RFC 854: agree or refuse, and never answer what is in force already. */
-static size_t negotiate(struct kiln_telnet *self, uint8_t verb, uint8_t option, uint8_t *answer)
+static size_t negotiate(struct kiln_sim_telnet *self, uint8_t verb, uint8_t option, uint8_t *answer)
 {
     bool about_us = verb == DO || verb == DONT;
     bool wanted = verb == DO || verb == WILL;
@@ -91,13 +91,15 @@ static size_t com_port_answer(uint8_t code, const uint8_t *value, size_t len, ui
     return at + sizeof tail;
 }
 
-static uint8_t line_state(const struct kiln_telnet *self, unsigned line, uint8_t on, uint8_t off)
+static uint8_t line_state(const struct kiln_sim_telnet *self, unsigned line, uint8_t on,
+                          uint8_t off)
 {
     return (self->lines & line) != 0 ? on : off;
 }
 
 /* SET-CONTROL: DTR and RTS; flow control and break stay off whatever is asked. */
-static enum kiln_telnet_event control(struct kiln_telnet *self, uint8_t asked, uint8_t *value)
+static enum kiln_sim_telnet_event control(struct kiln_sim_telnet *self, uint8_t asked,
+                                          uint8_t *value)
 {
     unsigned before = self->lines;
 
@@ -125,25 +127,27 @@ static enum kiln_telnet_event control(struct kiln_telnet *self, uint8_t asked, u
         *value = CONTROL_IN_NONE;
     else
         *value = asked < 4 ? CONTROL_NO_FLOW : CONTROL_BREAK_OFF;
-    return self->lines != before ? KILN_TELNET_LINES : KILN_TELNET_NOTHING;
+    return self->lines != before ? KILN_SIM_TELNET_LINES : KILN_SIM_TELNET_NOTHING;
 }
 
-static enum kiln_telnet_event set_baud(struct kiln_telnet *self, const uint8_t *value, size_t len)
+static enum kiln_sim_telnet_event set_baud(struct kiln_sim_telnet *self, const uint8_t *value,
+                                           size_t len)
 {
     uint32_t baud = len >= 4 ? kiln_be32(value) : 0;
 
     if (baud == 0 || baud == self->baud)
-        return KILN_TELNET_NOTHING;
+        return KILN_SIM_TELNET_NOTHING;
     self->baud = baud;
-    return KILN_TELNET_BAUD;
+    return KILN_SIM_TELNET_BAUD;
 }
 
-static enum kiln_telnet_event com_port(struct kiln_telnet *self, uint8_t *answer, size_t *out_len)
+static enum kiln_sim_telnet_event com_port(struct kiln_sim_telnet *self, uint8_t *answer,
+                                           size_t *out_len)
 {
     uint8_t code = self->sub_len > 1 ? self->sub[1] : 0xff, first = 0, value[4];
     const uint8_t *argument = self->sub + 2;
     size_t len = self->sub_len > 2 ? self->sub_len - 2 : 0;
-    enum kiln_telnet_event event = KILN_TELNET_NOTHING;
+    enum kiln_sim_telnet_event event = KILN_SIM_TELNET_NOTHING;
 
     if (len > 0)
         first = argument[0];
@@ -168,7 +172,7 @@ static enum kiln_telnet_event com_port(struct kiln_telnet *self, uint8_t *answer
         *out_len = com_port_answer(code, value, 1, answer);
         break;
     case PURGE_DATA:
-        event = (first & 1) != 0 ? KILN_TELNET_PURGE : KILN_TELNET_NOTHING;
+        event = (first & 1) != 0 ? KILN_SIM_TELNET_PURGE : KILN_SIM_TELNET_NOTHING;
         *out_len = com_port_answer(code, &first, 1, answer);
         break;
     default:
@@ -177,63 +181,65 @@ static enum kiln_telnet_event com_port(struct kiln_telnet *self, uint8_t *answer
     return event;
 }
 
-static enum kiln_telnet_event after_iac(struct kiln_telnet *self, uint8_t byte, uint8_t *out_data)
+static enum kiln_sim_telnet_event after_iac(struct kiln_sim_telnet *self, uint8_t byte,
+                                            uint8_t *out_data)
 {
-    self->state = KILN_TELNET_DATA;
+    self->state = KILN_SIM_TELNET_DATA;
     if (byte == IAC) {
         *out_data = IAC;
-        return KILN_TELNET_BYTE;
+        return KILN_SIM_TELNET_BYTE;
     }
     if (byte == SB) {
         self->sub_len = 0;
-        self->state = KILN_TELNET_SUB;
+        self->state = KILN_SIM_TELNET_SUB;
     } else if (byte >= WILL) {
         self->verb = byte;
-        self->state = KILN_TELNET_VERB;
+        self->state = KILN_SIM_TELNET_VERB;
     }
-    return KILN_TELNET_NOTHING;
+    return KILN_SIM_TELNET_NOTHING;
 }
 
-static void add_to_sub(struct kiln_telnet *self, uint8_t byte)
+static void add_to_sub(struct kiln_sim_telnet *self, uint8_t byte)
 {
     if (self->sub_len < sizeof self->sub)
         self->sub[self->sub_len++] = byte;
 }
 
-enum kiln_telnet_event kiln_telnet_take(struct kiln_telnet *self, uint8_t byte, uint8_t *out_data,
-                                        uint8_t *answer, size_t *out_answer_len)
+enum kiln_sim_telnet_event kiln_sim_telnet_take(struct kiln_sim_telnet *self, uint8_t byte,
+                                                uint8_t *out_data, uint8_t *answer,
+                                                size_t *out_answer_len)
 {
     *out_answer_len = 0;
     switch (self->state) {
-    case KILN_TELNET_DATA:
+    case KILN_SIM_TELNET_DATA:
         if (byte == IAC) {
-            self->state = KILN_TELNET_IAC;
-            return KILN_TELNET_NOTHING;
+            self->state = KILN_SIM_TELNET_IAC;
+            return KILN_SIM_TELNET_NOTHING;
         }
         *out_data = byte;
-        return KILN_TELNET_BYTE;
-    case KILN_TELNET_IAC:
+        return KILN_SIM_TELNET_BYTE;
+    case KILN_SIM_TELNET_IAC:
         return after_iac(self, byte, out_data);
-    case KILN_TELNET_VERB:
-        self->state = KILN_TELNET_DATA;
+    case KILN_SIM_TELNET_VERB:
+        self->state = KILN_SIM_TELNET_DATA;
         *out_answer_len = negotiate(self, self->verb, byte, answer);
-        return KILN_TELNET_NOTHING;
-    case KILN_TELNET_SUB:
+        return KILN_SIM_TELNET_NOTHING;
+    case KILN_SIM_TELNET_SUB:
         if (byte == IAC)
-            self->state = KILN_TELNET_SUB_IAC;
+            self->state = KILN_SIM_TELNET_SUB_IAC;
         else
             add_to_sub(self, byte);
-        return KILN_TELNET_NOTHING;
-    case KILN_TELNET_SUB_IAC:
+        return KILN_SIM_TELNET_NOTHING;
+    case KILN_SIM_TELNET_SUB_IAC:
         if (byte == IAC) {
             add_to_sub(self, byte);
-            self->state = KILN_TELNET_SUB;
-            return KILN_TELNET_NOTHING;
+            self->state = KILN_SIM_TELNET_SUB;
+            return KILN_SIM_TELNET_NOTHING;
         }
-        self->state = KILN_TELNET_DATA;
+        self->state = KILN_SIM_TELNET_DATA;
         if (byte == SE && self->sub_len > 0 && self->sub[0] == OPTION_COM_PORT)
             return com_port(self, answer, out_answer_len);
-        return KILN_TELNET_NOTHING;
+        return KILN_SIM_TELNET_NOTHING;
     }
-    return KILN_TELNET_NOTHING;
+    return KILN_SIM_TELNET_NOTHING;
 }
