@@ -135,8 +135,10 @@ static void put_failure(const struct cli *cli, struct text *text, const struct k
 
     put(text, "%skiln: %s%s%s%s\n", cli_red(cli), error->message, comma, error->context,
         cli_plain(cli));
-    put(text, "  %s%s%s\n", state_sentence(event->result->state),
-        event->result->board_note[0] != '\0' ? " The board is " : "", event->result->board_note);
+    put(text, "  %s", state_sentence(event->result->state));
+    if (event->result->board_note[0] != '\0')
+        put(text, " The board is %s.", event->result->board_note);
+    put(text, "\n");
     if (error->hint != KILN_HINT_NONE)
         put(text, "  %s\n", kiln_hint_text(error->hint));
 }

@@ -264,11 +264,20 @@ static void esp32_through_the_rom(void **state)
     sweep(&scenario);
 }
 
+static void stm32f405_by_dfu(void **state)
+{
+    static const struct scenario scenario = {"stm32f405", 0x08000000, 0x08000000, false};
+
+    (void)state;
+    sweep(&scenario);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(esp32_with_the_stub),
         cmocka_unit_test(esp32_through_the_rom),
+        cmocka_unit_test(stm32f405_by_dfu),
 
     };
 
