@@ -289,6 +289,17 @@ static enum kiln_status usb_transfer(struct kiln_usb_link *self, struct kiln_ctx
 
 /* ---- interfaces ---- */
 
+/* The kernel's answers for an interface that is not there differ; the descriptor's do not. */
+static bool has_interface(const struct libusb_link *link, uint8_t interface)
+{
+    for (size_t at = 0; at + 3 <= link->config_len && link->config[at] >= 2;
+         at += link->config[at]) {
+        if (link->config[at + 1] == LIBUSB_DT_INTERFACE && link->config[at + 2] == interface)
+            return true;
+    }
+    return false;
+}
+
 static enum kiln_status usb_claim(struct kiln_usb_link *self, struct kiln_ctx *ctx,
                                   uint8_t interface)
 {
@@ -296,14 +307,12 @@ static enum kiln_status usb_claim(struct kiln_usb_link *self, struct kiln_ctx *c
     int error;
 
     KILN_TRY(check_open(link, ctx));
-    if (interface >= INTERFACES_MAX)
-        return kiln_fail(ctx, KILN_E_ARG, "there is no interface %u", interface);
+    if (interface >= INTERFACES_MAX || !has_interface(link, interface))
+        return kiln_fail(ctx, KILN_E_ARG, "the device has no interface %u", interface);
     if ((link->claimed & 1u << interface) != 0)
         return KILN_OK;
     (void)libusb_set_auto_detach_kernel_driver(link->handle, 1);
     error = libusb_claim_interface(link->handle, interface);
-    if (error == LIBUSB_ERROR_NOT_FOUND)
-        return kiln_fail(ctx, KILN_E_ARG, "the device has no interface %u", interface);
     if (error != 0)
         return fail_usb(link, ctx, "claiming the interface", error);
     link->claimed |= 1u << interface;

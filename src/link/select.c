@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Which devices a selector means. */
-#include "base/bytes.h"
 #include "link/enumerate.h"
 #include "os/wait.h"
 
@@ -35,17 +34,22 @@ struct wanted {
     int32_t vid, pid;
 };
 
+/* Up to four hexadecimal digits; *at moves behind them. */
+static bool read_id(const char **at, int32_t *out_id)
+{
+    size_t digits = strspn(*at, "0123456789abcdefABCDEF");
+
+    if (digits == 0 || digits > 4)
+        return false;
+    *out_id = (int32_t)strtoul(*at, NULL, 16);
+    *at += digits;
+    return true;
+}
+
 static bool is_ids(const char *text, struct wanted *out_wanted)
 {
-    char *end;
-
-    if (strspn(text, "0123456789abcdefABCDEF") == 0)
-        return false;
-    out_wanted->vid = (int32_t)KILN_MIN(strtoul(text, &end, 16), 0x10000ul);
-    if (*end != ':' || strspn(end + 1, "0123456789abcdefABCDEF") == 0)
-        return false;
-    out_wanted->pid = (int32_t)KILN_MIN(strtoul(end + 1, &end, 16), 0x10000ul);
-    return *end == '\0' && out_wanted->vid < 0x10000 && out_wanted->pid < 0x10000;
+    return read_id(&text, &out_wanted->vid) && *text++ == ':' && read_id(&text, &out_wanted->pid) &&
+           *text == '\0';
 }
 
 static bool is_place(const char *text)
