@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXECUTE_END  0xa0000000u /* no code is run at or above this address (ARMv7-M, B3.1) */
 #define GRANULE      0x100u /* VTOR is a multiple of 128; no known linker script goes below 256 */
 #define WORDS_MAX    512u
-#define POINTERS_MAX 8192u
+#define POINTERS_MAX 4096u
+#define BASES_MAX    8192u /* candidates: keeps a huge file from taking seconds */
 #define HANDLERS_MAX 64u
 
 /* Where flash (or RAM that is run from) begins on Cortex-M parts. Ascending. */
@@ -61,7 +63,7 @@ bool kiln_vectors_fit(const uint8_t *bytes, size_t len, uint64_t span,
         return false;
     v.sp = kiln_le32(bytes);
     v.reset = kiln_le32(bytes + 4);
-    if (v.sp % 4 != 0 || !is_ram(v.sp) || (v.reset & 1) == 0)
+    if (v.sp % 4 != 0 || !is_ram(v.sp) || (v.reset & 1) == 0 || v.reset >= EXECUTE_END)
         return false;
     v.lowest = v.highest = v.reset - 1;
     for (v.words = 2; v.words < words; v.words++) {
@@ -274,9 +276,12 @@ static void choose(const struct evidence *e, const struct kiln_vectors *v, uint6
                    uint64_t last, struct kiln_link_base *out)
 {
     double best = -1e300, second = -1e300;
+    uint64_t granule = GRANULE;
 
+    while ((last - first) / granule > BASES_MAX)
+        granule *= 2;
     out->candidates = 0;
-    for (uint64_t base = first; base <= last; base += GRANULE) {
+    for (uint64_t base = kiln_round_up(first, granule); base <= last; base += granule) {
         double score = score_base(e, base, KILN_MIN(v->words, (size_t)16) * 4);
 
         out->candidates++;
@@ -309,13 +314,13 @@ bool kiln_vectors_infer(const uint8_t *bytes, size_t len, const struct kiln_vect
                         struct kiln_link_base *out_base)
 {
     struct evidence e = {.bytes = bytes, .len = len};
-    uint64_t table = 16, origin = 0, first, last;
+    uint64_t table = 16, origin = 0, end = (uint64_t)vectors->highest + 2, first, last;
     bool ok;
 
     /* base + table <= lowest handler, highest handler < base + len, and not below the flash. */
     for (size_t i = 0; i < KILN_ARRAY_LEN(origins) && origins[i] <= vectors->lowest; i++)
         origin = origins[i];
-    first = vectors->highest + 2 > len ? kiln_round_up(vectors->highest + 2 - len, GRANULE) : 0;
+    first = end > len ? kiln_round_up(end - len, GRANULE) : 0;
     first = KILN_MAX(first, origin);
     last = kiln_round_down(vectors->lowest - table, GRANULE);
     if (first > last)
@@ -323,6 +328,7 @@ bool kiln_vectors_infer(const uint8_t *bytes, size_t len, const struct kiln_vect
     ok = prepare(&e, vectors, first, last);
     if (ok)
         choose(&e, vectors, first, last, out_base);
+    ok = ok && out_base->candidates > 0;
     free(e.starts);
     free(e.pointers);
     free(e.texts);
