@@ -10,8 +10,13 @@
 #include <stdio.h>
 
 /* What the user asked for. Every option has one field here; a command reads those it lists. */
+#define CLI_DEVICE_MAX 256
+
 struct cli_args {
-    const char *device;
+    struct cli_list {
+        const char *word[CLI_DEVICE_MAX];
+        size_t count;
+    } devices;
     const char *chip;
     const char *output;
     const char *type;
@@ -48,6 +53,7 @@ enum cli_option_kind {
     CLI_FLAG,   /* bool */
     CLI_COUNT,  /* unsigned, counted */
     CLI_TEXT,   /* const char * */
+    CLI_LIST,   /* struct cli_list: may be given several times */
     CLI_NUMBER, /* uint64_t: any base, k and M suffixes */
     CLI_CHOICE, /* const char *, one of `choices` */
     CLI_REST    /* bool; everything after it is operands, taken as it stands */

@@ -49,7 +49,7 @@ static int run_read(struct cli *cli)
         return cli_usage(cli, "`kiln read` takes one file");
     if (path == NULL)
         return cli_usage(cli, "`kiln read` needs a file to write, or - for standard output");
-    if (cli->args.all)
+    if (cli->args.all || cli->args.devices.count > 1)
         return cli_usage(cli, "`kiln read` reads one board");
     if (strcmp(path, "-") == 0)
         cli->args.quiet = true;

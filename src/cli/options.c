@@ -31,9 +31,9 @@ static const struct cli_option options[] = {
      "what the board must be; anything else is refused"},
     {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
      "how often to try to reach the bootloader"},
-    {"device", 'd', CLI_TEXT, FIELD(device), CLI_NOT_TOLD, "DEVICE", NULL,
+    {"device", 'd', CLI_LIST, FIELD(devices), CLI_NOT_TOLD, "DEVICE", NULL,
      "a port, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
-     "default: the one board that is there"},
+     "default: the one board that is there; several -d: all of these at once"},
     {"dry-run", 'n', CLI_FLAG, FIELD(dry_run), CLI_NOT_TOLD, NULL, NULL,
      "show the plan and change nothing"},
     {"erase-all", 'e', CLI_FLAG, FIELD(erase_all), CLI_NOT_TOLD, NULL, NULL,
@@ -165,6 +165,16 @@ static bool store_choice(struct cli *cli, const struct cli_option *option, const
     return false;
 }
 
+static bool store_word(struct cli *cli, struct cli_list *list, const char *value)
+{
+    if (list->count == CLI_DEVICE_MAX) {
+        cli_usage(cli, "more than %d devices are too many", CLI_DEVICE_MAX);
+        return false;
+    }
+    list->word[list->count++] = value;
+    return true;
+}
+
 static bool store(struct cli *cli, const struct cli_option *option, const char *value)
 {
     char *field = (char *)&cli->args + option->field;
@@ -182,6 +192,8 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
     case CLI_TEXT:
         *(const char **)field = value;
         return true;
+    case CLI_LIST:
+        return store_word(cli, (struct cli_list *)field, value);
     case CLI_CHOICE:
         return store_choice(cli, option, value);
     case CLI_NUMBER:
@@ -195,7 +207,8 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
 
 static bool takes_value(const struct cli_option *option)
 {
-    return option->kind == CLI_TEXT || option->kind == CLI_NUMBER || option->kind == CLI_CHOICE;
+    return option->kind == CLI_TEXT || option->kind == CLI_LIST || option->kind == CLI_NUMBER ||
+           option->kind == CLI_CHOICE;
 }
 
 struct words {

@@ -193,6 +193,9 @@ void render_text(const struct cli *cli, const struct kiln_event *event, size_t j
     struct text text = {out, cap};
 
     out[0] = '\0';
+    if (job_count > 1 && event->kind != KILN_EVENT_PHASE && event->kind != KILN_EVENT_PROGRESS &&
+        event->kind != KILN_EVENT_DEVICE)
+        put(&text, "%s: ", event->device);
     switch (event->kind) {
     case KILN_EVENT_LOG:
         put_text_lines(&text, "  ", event->text);
@@ -207,8 +210,6 @@ void render_text(const struct cli *cli, const struct kiln_event *event, size_t j
         put_plan(cli, &text, event->plan);
         break;
     case KILN_EVENT_RESULT:
-        if (job_count > 1)
-            put(&text, "%s: ", event->device);
         put_result(cli, &text, event);
         break;
     case KILN_EVENT_PHASE:

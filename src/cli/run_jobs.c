@@ -69,33 +69,92 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->log_level = args->verbose > 1 ? 0 : args->verbose == 1 ? 2 : 3;
 }
 
-/* A device that comes while we wait need not be there yet: the job waits for it by the same selector. */
-static int choose_devices(struct cli *cli, struct kiln_device_list *out_list)
+/* Waits for a device to appear where the options say so. */
+static enum kiln_status select_waiting(const struct cli *cli, const char *selector,
+                                       struct kiln_device_list *out_list,
+                                       struct kiln_error *out_error)
 {
-    struct kiln_error error = {0};
-    enum kiln_status status = kiln_device_select(cli->args.device, out_list, &error);
-    unsigned waited_ms = 0;
+    uint64_t left_ms = cli->args.has_wait ? cli->args.wait_s * 1000 : 0;
 
-    while (status == KILN_E_NO_DEVICE && cli->args.has_wait &&
-           waited_ms < cli->args.wait_s * 1000) {
+    for (;;) {
+        enum kiln_status status = kiln_device_select(selector, out_list, out_error);
         struct timespec nap = {.tv_nsec = 100000000};
 
+        if (status != KILN_E_NO_DEVICE || left_ms < 100)
+            return status;
         nanosleep(&nap, NULL);
-        waited_ms += 100;
-        status = kiln_device_select(cli->args.device, out_list, &error);
+        left_ms -= 100;
     }
-    if (status != KILN_OK)
-        return cli_fail(cli, &error);
-    if (out_list->count <= 1 || cli->args.all)
-        return 0;
-    error = (struct kiln_error){.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
-    snprintf(error.message, sizeof error.message, "there are %zu boards and -d does not say which",
-             out_list->count);
-    for (size_t i = 0; i < out_list->count && !cli->args.json; i++)
-        fprintf(stderr, "  -d %-28s %s %s\n", out_list->items[i].selector, out_list->items[i].title,
-                out_list->items[i].serial);
-    kiln_device_list_free(out_list);
+}
+
+/* "-d sim:..." twice means two boards; any other selector twice means the same one. */
+static bool known(const struct kiln_device_list *list, const struct kiln_device *device)
+{
+    for (size_t i = 0; i < list->count && device->kind != KILN_DEVICE_SIMULATED; i++)
+        if (strcmp(list->items[i].selector, device->selector) == 0)
+            return true;
+    return false;
+}
+
+static int add_devices(struct kiln_device_list *list, const struct kiln_device_list *more)
+{
+    struct kiln_device *grown =
+        realloc(list->items, (list->count + more->count + 1) * sizeof *list->items);
+
+    if (grown == NULL)
+        return 12;
+    list->items = grown;
+    for (size_t i = 0; i < more->count; i++)
+        if (!known(list, &more->items[i]))
+            grown[list->count++] = more->items[i];
+    return 0;
+}
+
+static int ambiguous(struct cli *cli, const char *selector, const struct kiln_device_list *list)
+{
+    struct kiln_error error = {.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
+
+    if (selector == NULL)
+        snprintf(error.message, sizeof error.message,
+                 "there are %zu boards and -d does not say which", list->count);
+    else
+        snprintf(error.message, sizeof error.message, "-d %s means %zu boards", selector,
+                 list->count);
+    for (size_t i = 0; i < list->count && !cli->args.json; i++)
+        fprintf(stderr, "  -d %-28s %s %s\n", list->items[i].selector, list->items[i].title,
+                list->items[i].serial);
     return cli_fail(cli, &error);
+}
+
+static int choose_one(struct cli *cli, const char *selector, struct kiln_device_list *list)
+{
+    struct kiln_device_list found = {0};
+    struct kiln_error error = {0};
+    int status;
+
+    if (select_waiting(cli, selector, &found, &error) != KILN_OK)
+        return cli_fail(cli, &error);
+    if (found.count > 1 && !cli->args.all)
+        status = ambiguous(cli, selector, &found);
+    else
+        status = add_devices(list, &found);
+    kiln_device_list_free(&found);
+    return status;
+}
+
+static int choose_devices(struct cli *cli, struct kiln_device_list *out_list)
+{
+    const struct cli_list *wanted = &cli->args.devices;
+
+    if (wanted->count == 0)
+        return choose_one(cli, NULL, out_list);
+    for (size_t i = 0; i < wanted->count; i++) {
+        int status = choose_one(cli, wanted->word[i], out_list);
+
+        if (status != 0)
+            return status;
+    }
+    return 0;
 }
 
 static void end_job(struct run *run, size_t job, const struct kiln_event_result *result)
@@ -232,10 +291,10 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
     struct kiln_device_list devices = {0};
     int status = choose_devices(cli, &devices);
 
-    if (status != 0)
-        return status;
-    fill_request(cli, request);
-    status = run_all(&run, request, &devices);
+    if (status == 0) {
+        fill_request(cli, request);
+        status = run_all(&run, request, &devices);
+    }
     kiln_device_list_free(&devices);
     return status;
 }

@@ -85,7 +85,7 @@ static enum kiln_status publish_plan(struct kiln_job *job)
         .verify_bytes = plan->verify_bytes,
         .kept_bytes = plan->kept_bytes,
     };
-    kiln_event_queue_put(&job->queue, &event);
+    kiln_job_emit(job, &event);
     return KILN_OK;
 }
 

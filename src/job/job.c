@@ -29,7 +29,7 @@ static uint64_t elapsed_ms(const struct kiln_job *job)
     return (kiln_ctx_now_ns(&job->ctx) - job->began_ns) / KILN_NS_PER_MS;
 }
 
-static void emit(struct kiln_job *job, struct kiln_event *event)
+void kiln_job_emit(struct kiln_job *job, struct kiln_event *event)
 {
     event->device = job->device;
     event->time_ms = elapsed_ms(job);
@@ -46,7 +46,7 @@ void kiln_job_begin_phase(struct kiln_job *job, enum kiln_phase phase, uint64_t 
     job->phase_total = total;
     job->phase_done = 0;
     job->op_base = 0;
-    emit(job, &event);
+    kiln_job_emit(job, &event);
 }
 
 static void report_progress(struct kiln_job *job)
@@ -58,7 +58,7 @@ static void report_progress(struct kiln_job *job)
 
     if (event.done > event.total)
         event.done = event.total;
-    emit(job, &event);
+    kiln_job_emit(job, &event);
 }
 
 static void op_step(void *user, uint64_t done)
@@ -92,7 +92,7 @@ void kiln_job_note(struct kiln_job *job, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     event.text = text;
-    emit(job, &event);
+    kiln_job_emit(job, &event);
 }
 
 void kiln_job_set_state(struct kiln_job *job, enum kiln_device_state state)
@@ -108,7 +108,7 @@ static void log_line(void *user, enum kiln_log_level level, const char *domain, 
 
     snprintf(line, sizeof line, "%s: %s", domain, text);
     event.text = line;
-    emit(job, &event);
+    kiln_job_emit(job, &event);
 }
 
 /* ---- the device event ---- */
@@ -142,7 +142,7 @@ static enum kiln_status publish_target(struct kiln_job *job)
         .regions = job->regions,
         .region_count = info->region_count,
     };
-    emit(job, &event);
+    kiln_job_emit(job, &event);
     if (info->notes[0] != '\0')
         kiln_job_note(job, "%s", info->notes);
     return KILN_OK;
@@ -258,7 +258,7 @@ void kiln_job_run_here(struct kiln_job *job)
     job->result.board_note = job->board_note;
     job->result.elapsed_ms = elapsed_ms(job);
     /* The simulators' clock and links end here; the result is all that stays. */
-    emit(job, &event);
+    kiln_job_emit(job, &event);
     close_links(job);
 }
 

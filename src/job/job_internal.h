@@ -87,6 +87,8 @@ void kiln_job_run_here(struct kiln_job *job);
 
 /* ---- events ---- */
 
+/* Fills in device and time and puts the event into the queue. */
+void kiln_job_emit(struct kiln_job *job, struct kiln_event *event);
 void kiln_job_begin_phase(struct kiln_job *job, enum kiln_phase phase, uint64_t total,
                           const char *text);
 /* Progress of the loader op that begins now: its `done` counts from what the phase has done so far. */

@@ -86,7 +86,7 @@ static void publish(struct kiln_job *job, const struct stream *stream, bool equa
                                               .image_bytes = stream->size,
                                               .write_bytes = equal ? 0 : stream->size,
                                               .skip_bytes = equal ? stream->size : 0};
-    kiln_event_queue_put(&job->queue, &event);
+    kiln_job_emit(job, &event);
 }
 
 static enum kiln_status write_stream(struct kiln_job *job, const struct stream *stream)

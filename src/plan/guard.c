@@ -57,7 +57,7 @@ static enum kiln_status object(struct guard *g, enum kiln_hint hint, const char 
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (!g->input->force)
-        return kiln_fail_hint(g->ctx, KILN_E_REFUSED, hint, "%s; the board was not touched", text);
+        return kiln_fail_hint(g->ctx, KILN_E_REFUSED, hint, "%s", text);
     snprintf(line, sizeof line, "forced: %s", text);
     note_line(g, line);
     return KILN_OK;
@@ -169,8 +169,7 @@ static enum kiln_status check_size(struct guard *g)
     if (flash == NULL || size <= room)
         return KILN_OK;
     return kiln_fail_hint(g->ctx, KILN_E_REFUSED, KILN_HINT_FLASH_TOO_SMALL,
-                          "%s has %" PRIu64 " bytes and the flash holds %" PRIu64
-                          "; the board was not touched",
+                          "%s has %" PRIu64 " bytes and the flash holds %" PRIu64,
                           kiln_image_name(g->image), size, room);
 }
 
