@@ -204,6 +204,7 @@ static enum kiln_status do_verb(struct kiln_job *job)
 static enum kiln_status leave(struct kiln_job *job)
 {
     bool starts = job->request.verb != KILN_VERB_RUN && job->request.verb != KILN_VERB_RESET;
+    enum kiln_status status;
 
     kiln_cleanup_drop(&job->cleanup, job);
     if (!starts) {
@@ -211,9 +212,16 @@ static enum kiln_status leave(struct kiln_job *job)
         return KILN_OK;
     }
     kiln_job_begin_phase(job, KILN_PHASE_START, 0, NULL);
-    if (job->loader->ops->leave(job->loader, &job->ctx) != KILN_OK)
-        return kiln_while(&job->ctx, "while leaving the bootloader");
+    status = job->loader->ops->leave(job->loader, &job->ctx);
     job->board_note = note_after(job);
+    if (status == KILN_E_UNSUPPORTED && job->request.after == KILN_RESET_AFTER_DEFAULT) {
+        /* The work is done; that the link has no reset line is no failure of it. */
+        kiln_error_clear(&job->ctx);
+        job->board_note = "still in its bootloader";
+        return KILN_OK;
+    }
+    if (status != KILN_OK)
+        return kiln_while(&job->ctx, "while leaving the bootloader");
     return KILN_OK;
 }
 

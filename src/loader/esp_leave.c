@@ -135,16 +135,16 @@ static enum kiln_status stay(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return boot_rate(esp, ctx);
 }
 
-/* Without a way to reset, a board that stays in its bootloader is no failure of what was done before. */
+/* Where nothing can reset the board it stays, and whoever comes next finds it at the boot rate. */
 static enum kiln_status usual_way(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     enum kiln_status status = hard_reset(esp, ctx);
 
     if (status != KILN_E_UNSUPPORTED)
         return status;
-    kiln_error_clear(ctx);
-    kiln_esp_note(esp, "the board stays in its bootloader, since this link cannot reset it");
-    return boot_rate(esp, ctx);
+    KILN_TRY(boot_rate(esp, ctx));
+    return kiln_fail(ctx, KILN_E_UNSUPPORTED,
+                     "the board stays in its bootloader, since this link cannot reset it");
 }
 
 enum kiln_status kiln_esp_leave(struct kiln_loader *self, struct kiln_ctx *ctx)

@@ -107,7 +107,8 @@ struct kiln_loader_ops {
     enum kiln_link_kind link_kind;
 
     /* Finishes the session in the way `after` of the options says and frees nothing. A device that goes
-     * away because of it has done well. Idempotent; also the clean-up after a failure. */
+     * away because of it has done well. Idempotent; also the clean-up after a failure.
+     * UNSUPPORTED: nothing on this link can start the board, it stays in its bootloader. */
     enum kiln_status (*leave)(struct kiln_loader *self, struct kiln_ctx *ctx);
 
     /* Ends the session after a failure or a cancel, from any state: the bootloader is left so that the next
