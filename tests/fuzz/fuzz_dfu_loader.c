@@ -99,7 +99,9 @@ static enum kiln_status hostile_control(struct kiln_usb_link *self, struct kiln_
     case 5:
     case 6:
         if ((setup->request_type & 0x80) != 0) {
-            *out_len = KILN_MIN((size_t)take(h), len);
+            size_t wished = take(h);
+
+            *out_len = KILN_MIN(wished, len);
             for (size_t i = 0; i < *out_len; i++)
                 data[i] = take(h);
         }
