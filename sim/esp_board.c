@@ -239,7 +239,7 @@ static size_t host_receives(struct kiln_sim_uart *self, uint64_t now_ns, uint32_
     size_t got = 0, len;
 
     advance(board, now_ns);
-    board->host_baud = baud != 0 ? baud : board->baud;
+    board->host_baud = baud;
     while (cap - got >= sizeof some || (got == 0 && cap > 0)) {
         uint32_t sent_at =
             board->to_host.count > 0 ? board->to_host.ring[board->to_host.head].baud : baud;
@@ -382,5 +382,10 @@ static enum kiln_status make_board(struct kiln_ctx *ctx, const struct kiln_sim_k
 
 const struct kiln_sim_board kiln_sim_esp_boards[] = {
     {"esp32", "ESP32 with 4 MB flash on a USB-serial bridge", make_board, NULL},
+    {"esp32c3", "ESP32-C3 with 4 MB flash (variant=usb: on its own USB)", make_board, NULL},
+    {"esp32s3", "ESP32-S3 with 8 MB flash (variant=usb: on its own USB)", make_board, NULL},
+    {"esp32c6", "ESP32-C6 with 4 MB flash (variant=usb: on its own USB)", make_board, NULL},
+    {"esp32p4", "ESP32-P4 with 16 MB flash (variant=usb: on its own USB)", make_board, NULL},
+    {"esp8266", "ESP8266 with 4 MB flash on a USB-serial bridge", make_board, NULL},
     {NULL, NULL, NULL, NULL},
 };

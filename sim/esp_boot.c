@@ -136,7 +136,8 @@ void esp_boot(struct esp_board *board, bool download)
     esp_memory_reset(board);
     board->counts.resets++;
     board->baud = chip->boot_baud;
-    board->attached = board->synced = board->wedged = false;
+    board->attached = (chip->features & ESP_HAS_ATTACH) == 0;
+    board->synced = board->wedged = false;
     board->reply_op = board->reply_error = board->reply_tail[0] = board->reply_tail[1] = 0;
     board->reply_value = 0;
     board->state = download ? ESP_ROM : ESP_RUNS;

@@ -33,6 +33,7 @@ struct kiln_sim_server {
     enum kiln_sim_face face;
     struct kiln_pty pty;
     struct kiln_sim_telnet telnet;
+    unsigned board_lines; /* what the board was shown of the client's DTR and RTS */
     int listener, client; /* the client of a pseudo-terminal is always there */
     char place[320];
     uint64_t ahead_ns;   /* how far the board's clock is before the system's, without time=real */
@@ -160,6 +161,23 @@ static void purge(struct kiln_sim_server *server)
         continue;
 }
 
+/*
+ * A client far away cannot change DTR and RTS at once: on its way from "reset" to "boot button" it asserts
+ * both for a while, which lets the reset go too early. Like Espressif's own port server, this one takes the
+ * first step for the whole.
+ */
+static void change_lines(struct kiln_sim_server *server)
+{
+    const unsigned both = KILN_LINE_DTR | KILN_LINE_RTS;
+    unsigned lines = server->telnet.lines;
+
+    if (lines == both && server->board_lines == KILN_LINE_RTS)
+        lines = KILN_LINE_DTR;
+    server->board_lines = lines;
+    server->board->ops->lines(server->board, board_now(server), lines);
+    server->settled_ns = kiln_ctx_now_ns(&server->ctx) + LINES_SETTLE_NS;
+}
+
 static void take_telnet(struct kiln_sim_server *server, const uint8_t *bytes, size_t len)
 {
     const struct kiln_sim_uart_ops *board = server->board->ops;
@@ -174,8 +192,7 @@ static void take_telnet(struct kiln_sim_server *server, const uint8_t *bytes, si
         if (event == KILN_SIM_TELNET_BYTE) {
             board->host_sends(server->board, board_now(server), baud, &data, 1);
         } else if (event == KILN_SIM_TELNET_LINES) {
-            board->lines(server->board, board_now(server), server->telnet.lines);
-            server->settled_ns = kiln_ctx_now_ns(&server->ctx) + LINES_SETTLE_NS;
+            change_lines(server);
         } else if (event == KILN_SIM_TELNET_PURGE) {
             purge(server);
         }
@@ -214,6 +231,7 @@ static void take_client(struct kiln_sim_server *server)
 {
     server->client = kiln_listen_accept(server->listener);
     kiln_sim_telnet_init(&server->telnet, server->telnet.baud);
+    server->board_lines = 0;
     if (server->client >= 0 && server->face == KILN_SIM_FACE_RFC2217)
         server->board->ops->lines(server->board, board_now(server), 0);
 }

@@ -60,7 +60,8 @@ uint64_t kiln_sim_line_next_ns(const struct kiln_sim_line *line, uint32_t receiv
 {
     if (line->count > 0)
         return line->ring[line->head].end_ns;
-    return line->in_frame ? sample_ns(line, receiver_baud, 9) + 1 : UINT64_MAX;
+    return line->in_frame && receiver_baud != 0 ? sample_ns(line, receiver_baud, 9) + 1
+                                                : UINT64_MAX;
 }
 
 /* Shows the receiver a stretch of line in which the level does not change. */
@@ -105,6 +106,8 @@ bool kiln_sim_line_take(struct kiln_sim_line *line, uint64_t now_ns, uint32_t re
     unsigned frame;
 
     *out_len = 0;
+    if (receiver_baud == 0)
+        line->in_frame = false;
     if (line->count == 0) {
         if (!line->in_frame || now_ns < line->seen_ns)
             return false;

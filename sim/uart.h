@@ -35,6 +35,8 @@ void kiln_sim_line_stop(struct kiln_sim_line *line, uint64_t now_ns);
 bool kiln_sim_line_put(struct kiln_sim_line *line, uint64_t now_ns, uint32_t pace, uint32_t baud,
                        uint8_t value);
 
+/* In what follows a receiver_baud of 0 takes every byte unharmed. */
+
 /* When the next byte will be there, UINT64_MAX if none is under way. */
 uint64_t kiln_sim_line_next_ns(const struct kiln_sim_line *line, uint32_t receiver_baud);
 
