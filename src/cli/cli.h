@@ -43,10 +43,11 @@ struct cli_args {
     bool all, dry_run, erase_all, force, full, json, list, no_stub, no_verify, quiet, raw,
         unprotect;
     unsigned verbose;
-    bool run_program; /* --run: the operands after the board are a program and its arguments */
+    bool run_program; /* --run: the operands after the boards are a program and its arguments */
     bool help;
     char **operands;
     size_t operand_count;
+    size_t rest_at; /* how many of them stand before a CLI_REST option */
 };
 
 enum cli_option_kind {
@@ -148,6 +149,9 @@ struct cli_files {
 };
 int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files);
 void cli_files_free(struct cli_files *files);
+
+/* `kiln sim BOARD... --run PROGRAM`: becomes the front program; returns an exit status only if that fails. */
+int cli_sim_run(struct cli *cli);
 
 /* ---- words for people ---- */
 

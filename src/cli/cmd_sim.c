@@ -81,6 +81,8 @@ static int run_sim(struct cli *cli)
 
     if (args->list)
         return list_boards(cli);
+    if (args->run_program)
+        return cli_sim_run(cli);
     if (args->operand_count != 1)
         return cli_usage(cli, "say which board; `kiln sim --list` shows them");
     if (args->tcp_port > UINT16_MAX || args->rfc2217_port > UINT16_MAX)
@@ -96,11 +98,14 @@ static int run_sim(struct cli *cli)
     return serve(cli, &options);
 }
 
-static const char *const sim_options[] = {"pty", "tcp", "rfc2217", "list", NULL};
+static const char *const sim_options[] = {"pty", "tcp", "rfc2217", "run", "list", NULL};
 static const char *const sim_examples[] = {"kiln sim esp32 --pty /tmp/board",
                                            "an ESP32 that other programs open as /tmp/board",
                                            "kiln sim 'esp32?flash=f.bin&time=real' --rfc2217 4000",
-                                           "as slow as the real one, its flash in a file", NULL};
+                                           "as slow as the real one, its flash in a file",
+                                           "kiln sim stm32f429 --run dfu-util -l",
+                                           "dfu-util with an STM32 in its boot ROM plugged in",
+                                           NULL};
 
 const struct cli_command cli_cmd_sim = {
     .name = "sim",

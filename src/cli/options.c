@@ -302,8 +302,10 @@ bool cli_parse(struct cli *cli, int count, char **word)
         if (!(text[1] == '-' ? parse_long(cli, &words, &option)
                              : parse_letters(cli, &words, &option)))
             return false;
-        if (option != NULL && option->kind == CLI_REST)
+        if (option != NULL && option->kind == CLI_REST) {
             rest = true;
+            cli->args.rest_at = cli->args.operand_count;
+        }
     }
     return true;
 }

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# dfu_util.sh KILN_SIM_USB: Debian's dfu-util and lsusb against the simulated DFU devices, through umockdev.
+# dfu_util.sh KILN_SIM_USB KILN: Debian's dfu-util and lsusb against the simulated DFU devices, through umockdev.
 # Fails when the model or the front does not do what these programs need. 77 (skipped) without dfu-util.
 set -eu
 sim=$1
+kiln=$2
 command -v dfu-util >/dev/null && command -v lsusb >/dev/null || exit 77
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -20,13 +21,13 @@ run() {
 
 head -c 3001 /dev/urandom >image.bin
 
-for board in stm32f405 stm32f429 'stm32f429?variant=rubbish-string' 'stm32f429?variant=2mb' stm32f072 \
-    stm32f103 stm32f746 stm32g0c1 stm32h743 stm32l452 stm32u575 gd32vf103; do
-    run "$board" dfu-util -l || fail "$board: list"
-    grep -q 'alt=0, name="@Internal Flash' log || fail "$board: no flash alternate in the list"
-    run "$board" lsusb -v || fail "$board: lsusb"
-    grep -q 'bcdDFUVersion *1.1a' log || fail "$board: lsusb shows no DFU descriptor"
-done
+# All boards in one list: 12 flash alternates, each with its string; lsusb finds all DFU descriptors.
+boards="stm32f405 stm32f429 stm32f429?variant=rubbish-string stm32f429?variant=2mb stm32f072 stm32f103
+    stm32f746 stm32g0c1 stm32h743 stm32l452 stm32u575 gd32vf103"
+timeout 40 "$sim" $boards -- dfu-util -l >log 2>&1 || fail list
+[ "$(grep -c 'alt=0, name="@Internal Flash' log)" = 12 ] || fail "flash alternates in the list"
+timeout 40 "$sim" $boards -- lsusb -v >log 2>&1 || fail lsusb
+[ "$(grep -c 'bcdDFUVersion *1.1a' log)" = 12 ] || fail "DFU descriptors shown by lsusb"
 
 # Write with leave, then read back in a second run: byte-equal, odd length. In parallel: it is all waiting.
 write_and_read() {
@@ -68,4 +69,15 @@ cmp -n 3001 image.bin flash.bin || fail "dfu11: flash differs"
 run stm32f405 sh -c 'exit 37' && fail "exit status" || [ $? = 37 ] || fail "exit status"
 timeout 40 "$sim" stm32f405 stm32f429 maple -- dfu-util -l >log 2>&1
 [ "$(grep -o 'devnum=[0-9]*' log | sort -u | wc -l)" = 3 ] || fail "three boards"
+
+# kiln and dfu-util read each other's writes, on the real libusb.
+run 'stm32f429?flash=other.bin' "$kiln" flash --force image.bin@0x08000000 || fail "kiln flash"
+rm -f back.bin
+run 'stm32f429?flash=other.bin' dfu-util -a 0 -s 0x08000000:3001 -U back.bin || fail "dfu-util reads kiln's write"
+cmp image.bin back.bin || fail "dfu-util reads kiln's write"
+rm -f back.bin
+run 'stm32f405?flash=stm32f405/flash.bin' "$kiln" read -a 0x08000000 -s 3001 back.bin || fail "kiln read"
+cmp image.bin back.bin || fail "kiln reads dfu-util's write"
+timeout 40 "$kiln" sim stm32f405 --run lsusb >log 2>&1 || fail "kiln sim --run"
+grep -q 0483:df11 log || fail "kiln sim --run lsusb"
 echo ok
