@@ -254,7 +254,8 @@ static enum kiln_status agree(struct rfc2217_link *link, struct kiln_ctx *ctx)
            link->theirs[OPTION_COM_PORT] != ON && !link->refused)
         status = pump(link, ctx);
     kiln_deadline_restore(ctx, saved);
-    if (status == KILN_E_TIMEOUT || link->refused)
+    /* The caller's own deadline is no sign that the server does not know the option. */
+    if ((status == KILN_E_TIMEOUT && !kiln_deadline_passed(ctx)) || link->refused)
         return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_USE_TCP,
                               "%s is no RFC 2217 server: it does not agree to the COM-PORT option",
                               link->host_port);
