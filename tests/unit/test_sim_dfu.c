@@ -411,6 +411,18 @@ static void test_link_is_strict(void **state)
     bench_free(b);
 }
 
+static void test_old_handle_is_dead(void **state)
+{
+    struct bench *b = bench_of("stm32f405");
+    uint8_t raw[6];
+
+    (void)state;
+    /* Off and on between two calls: the same place and ids, another appearance. */
+    b->board->ops->power_cycle(b->board, b->clock.now_ns);
+    assert_int_equal(request(b, 0xA1, 3, 0, raw, 6, NULL), KILN_E_GONE);
+    bench_free(b);
+}
+
 static void test_knobs(void **state)
 {
     struct bench *b = bench_of("stm32f405?variant=idle-start&drop=1&refuse=4&unplug=7");
@@ -483,14 +495,23 @@ static void test_every_board_and_variant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_starts_in_error),  cmocka_unit_test(test_poll_and_work_times),
-        cmocka_unit_test(test_block_addressing), cmocka_unit_test(test_flash_bits_only_fall),
-        cmocka_unit_test(test_bad_addresses),    cmocka_unit_test(test_leave),
-        cmocka_unit_test(test_leave_unanswered), cmocka_unit_test(test_quirks),
-        cmocka_unit_test(test_read_protection),  cmocka_unit_test(test_option_bytes_reset),
-        cmocka_unit_test(test_short_string),     cmocka_unit_test(test_runtime_detach),
-        cmocka_unit_test(test_link_is_strict),   cmocka_unit_test(test_knobs),
-        cmocka_unit_test(test_power_cut),        cmocka_unit_test(test_every_board_and_variant),
+        cmocka_unit_test(test_starts_in_error),
+        cmocka_unit_test(test_poll_and_work_times),
+        cmocka_unit_test(test_block_addressing),
+        cmocka_unit_test(test_flash_bits_only_fall),
+        cmocka_unit_test(test_bad_addresses),
+        cmocka_unit_test(test_leave),
+        cmocka_unit_test(test_leave_unanswered),
+        cmocka_unit_test(test_quirks),
+        cmocka_unit_test(test_read_protection),
+        cmocka_unit_test(test_option_bytes_reset),
+        cmocka_unit_test(test_short_string),
+        cmocka_unit_test(test_runtime_detach),
+        cmocka_unit_test(test_link_is_strict),
+        cmocka_unit_test(test_old_handle_is_dead),
+        cmocka_unit_test(test_knobs),
+        cmocka_unit_test(test_power_cut),
+        cmocka_unit_test(test_every_board_and_variant),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
