@@ -2,7 +2,7 @@
 /*
  * A hostile device: ids, descriptors, strings and every answer come from the input. Whatever it says, the
  * loader neither crashes nor hangs (on a virtual clock), and sends no data to an address outside what the
- * device's own regions allow.
+ * device's own regions allow (watched where the configuration is the usual one).
  *
  * Input: 1 byte flags, 1 byte which ids, 2 bytes length of the configuration descriptor, that descriptor,
  * then the answers: a byte that says how, and for data a length and the bytes.
@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define REQUESTS_MAX 200000u
 #define OP_LIMIT_MS  3600000u
 
+#define USUAL_TRANSFER_SIZE 512u /* as in usual_config */
+
 struct hostile {
     struct kiln_usb_link base;
     struct kiln_usb_identity id;
@@ -27,7 +29,8 @@ struct hostile {
     unsigned requests;
     uint8_t phase; /* well-behaved answers come in the order of a real device */
     bool gone, polite;
-    const struct kiln_target_info *info;
+    const struct kiln_target_info *info; /* set where the usual configuration is in use */
+    uint32_t pointer;
 };
 
 static struct hostile *hostile_of(struct kiln_usb_link *link)
@@ -71,6 +74,33 @@ static size_t decent(struct hostile *h, const struct kiln_usb_setup *setup, uint
     return n;
 }
 
+/* Nothing is erased or written but where a region of the device allows it. */
+static void check_download(struct hostile *h, const struct kiln_usb_setup *setup,
+                           const uint8_t *data, size_t len)
+{
+    uint64_t at = h->pointer + (uint64_t)(setup->value - 2) * USUAL_TRANSFER_SIZE;
+    unsigned access = KILN_REGION_WRITE;
+
+    if (setup->value == 0 && len == 5 && data[0] == 0x21)
+        h->pointer = kiln_le32(data + 1);
+    if (setup->value == 0 && len == 5 && data[0] == 0x41) {
+        at = kiln_le32(data + 1);
+        len = 1;
+        access = KILN_REGION_ERASE;
+    } else if (setup->value < 2) {
+        return;
+    }
+    if (h->info == NULL || (h->info->caps & KILN_CAP_STREAM) != 0 || len == 0)
+        return;
+    for (size_t i = 0; i < h->info->region_count; i++) {
+        const struct kiln_region *r = &h->info->region[i];
+
+        if (at >= r->start && at + len <= r->start + r->size && (r->access & access) != 0)
+            return;
+    }
+    abort();
+}
+
 static enum kiln_status hostile_control(struct kiln_usb_link *self, struct kiln_ctx *ctx,
                                         const struct kiln_usb_setup *setup, uint8_t *data,
                                         size_t len, size_t *out_len)
@@ -79,6 +109,8 @@ static enum kiln_status hostile_control(struct kiln_usb_link *self, struct kiln_
     uint8_t how = take(h);
 
     *out_len = 0;
+    if (setup->request_type == 0x21 && setup->request == 1)
+        check_download(h, setup, data, len);
     if (++h->requests > REQUESTS_MAX || len > 4096)
         abort();
     if (h->gone)
@@ -263,6 +295,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         options.chip = "stm32f407";
     options.after = (data[0] & 16) != 0 ? KILN_AFTER_STAY : KILN_AFTER_DEFAULT;
     if (kiln_dfu_connect(&ctx, &h.base, &options, &loader) == KILN_OK) {
+        if (h.config == usual_config)
+            h.info = loader->ops->info(loader);
         use(&h, &ctx, loader);
         loader->ops->free(loader);
     } else if (ctx.error.message[0] == '\0') {
