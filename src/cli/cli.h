@@ -92,6 +92,7 @@ struct cli_command {
 
 struct cli {
     const struct cli_command *command;
+    const char *program; /* the look-alike's name that this program was called by, else NULL */
     struct cli_args args;
     bool tty; /* standard output is a terminal */
     bool color;
@@ -104,6 +105,9 @@ const struct cli_command *cli_command_at(size_t index); /* NULL after the last *
 const struct cli_command *cli_command_find(const char *name);
 const struct cli_option *cli_option_at(size_t index); /* NULL after the last */
 const struct cli_option *cli_option_find(const char *name);
+
+/* The look-alike that a program called `path` is (compat.c), NULL if it is kiln itself. */
+const struct cli_command *cli_compat_find(const char *path, const char **out_program);
 
 /* ---- parsing ---- */
 
@@ -178,6 +182,6 @@ bool cli_print_completion(const char *shell, FILE *out);
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
     cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_chip, cli_cmd_image,
-    cli_cmd_sim, cli_cmd_help, cli_cmd_version;
+    cli_cmd_sim, cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
 
 #endif

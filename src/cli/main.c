@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_cmd_flash, &cli_cmd_read, &cli_cmd_verify,  &cli_cmd_erase, &cli_cmd_run,
-    &cli_cmd_reset, &cli_cmd_info, &cli_cmd_list,    &cli_cmd_chip,  &cli_cmd_image,
-    &cli_cmd_sim,   &cli_cmd_help, &cli_cmd_version,
+    &cli_cmd_flash, &cli_cmd_read,    &cli_cmd_verify, &cli_cmd_erase,   &cli_cmd_run,
+    &cli_cmd_reset, &cli_cmd_info,    &cli_cmd_list,   &cli_cmd_chip,    &cli_cmd_image,
+    &cli_cmd_sim,   &cli_cmd_esptool, &cli_cmd_help,   &cli_cmd_version,
 };
 
 const struct cli_command *cli_command_at(size_t index)
@@ -156,13 +156,21 @@ static int dispatch(struct cli *cli, int argc, char **argv)
     return cli->command->run(cli);
 }
 
+static int run_look_alike(struct cli *cli, int argc, char **argv)
+{
+    if (!cli_parse(cli, argc - 1, argv + 1))
+        return 2;
+    return cli->command->run(cli);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
     int status;
 
     look_at_terminal(&cli);
-    status = dispatch(&cli, argc, argv);
+    cli.command = argc > 0 ? cli_compat_find(argv[0], &cli.program) : NULL;
+    status = cli.command != NULL ? run_look_alike(&cli, argc, argv) : dispatch(&cli, argc, argv);
     if (fflush(stdout) != 0 && status == 0)
         status = 12;
     return status;
