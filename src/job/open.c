@@ -75,11 +75,6 @@ static enum kiln_status open_local(struct kiln_job *job, const struct kiln_devic
 {
     snprintf(job->device, sizeof job->device, "%s",
              device->port[0] != '\0' ? device->port : device->selector);
-    if (device->usable != KILN_OK && device->usable != KILN_E_BUSY)
-        return kiln_fail_hint(&job->ctx, device->usable,
-                              device->usable == KILN_E_DENIED ? KILN_HINT_PERMISSION
-                                                              : KILN_HINT_NONE,
-                              "%s cannot be used: %s", job->device, device->obstacle);
     if (device->kind == KILN_DEVICE_SERIAL)
         return kiln_serial_open(&job->ctx, device->port, FIRST_BAUD, &job->byte_link);
     if (device->kind == KILN_DEVICE_DFU || device->kind == KILN_DEVICE_DFU_RUNTIME)
@@ -116,11 +111,8 @@ static enum kiln_status open_link(struct kiln_job *job)
         return kiln_sim_usb_link(ctx, job->hooks.usb, false, &job->usb_link);
     if ((rest = after_scheme(selector, "sim:")) != NULL)
         return open_simulated(job, rest);
-    if ((rest = after_scheme(selector, "tcp://")) != NULL ||
-        (rest = after_scheme(selector, "socket://")) != NULL)
-        return kiln_tcp_open(ctx, rest, &job->byte_link);
-    if ((rest = after_scheme(selector, "rfc2217://")) != NULL)
-        return kiln_rfc2217_open(ctx, rest, FIRST_BAUD, &job->byte_link);
+    if (strstr(selector, "://") != NULL)
+        return kiln_network_open(ctx, selector, FIRST_BAUD, &job->byte_link);
     return open_selected(job);
 }
 
