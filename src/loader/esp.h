@@ -264,6 +264,7 @@ KILN_MUST_USE enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct 
 /* ---- leaving (esp_leave.c) ------------------------------------------------------------------------------------ */
 
 KILN_MUST_USE enum kiln_status kiln_esp_leave(struct kiln_loader *self, struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_esp_abandon(struct kiln_loader *self, struct kiln_ctx *ctx);
 KILN_MUST_USE enum kiln_status kiln_esp_run(struct kiln_loader *self, struct kiln_ctx *ctx,
                                             uint64_t address);
 

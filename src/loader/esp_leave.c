@@ -175,6 +175,26 @@ enum kiln_status kiln_esp_leave(struct kiln_loader *self, struct kiln_ctx *ctx)
     return usual_way(esp, ctx);
 }
 
+/* Whatever the chip was in the middle of: a reset by the lines ends it and asks nothing of the protocol.
+ * Without lines the loader is brought to where the next client expects it. */
+enum kiln_status kiln_esp_abandon(struct kiln_loader *self, struct kiln_ctx *ctx)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+    bool usb = esp->port != KILN_ESP_PORT_UART;
+    enum kiln_status status;
+
+    if (esp->left)
+        return KILN_OK;
+    esp->left = true;
+    if ((kiln_link_caps(esp->link) & KILN_LINK_LINES) &&
+        esp->options.before != KILN_BEFORE_NO_RESET && esp->options.before != KILN_BEFORE_NO_SYNC) {
+        status = kiln_esp_run_sequence(esp, ctx, usb ? &kiln_reset_run_usb : &kiln_reset_run);
+        return status == KILN_E_GONE && usb ? KILN_OK : status;
+    }
+    KILN_TRY(kiln_esp_resync(esp, ctx));
+    return boot_rate(esp, ctx);
+}
+
 enum kiln_status kiln_esp_run(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address)
 {
     struct kiln_esp *esp = kiln_esp_of(self);

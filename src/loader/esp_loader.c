@@ -2,6 +2,8 @@
 /* The loader for chips with Espressif's serial bootloader: its vtable, making and freeing it. */
 #include "loader/esp.h"
 
+#include "base/cleanup.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ static const struct kiln_loader_ops ops = {
     .name = "esp",
     .link_kind = KILN_LINK_KIND_BYTE,
     .leave = kiln_esp_leave,
+    .abandon = kiln_esp_abandon,
     .run = kiln_esp_run,
     .read = kiln_esp_read,
     .erase = kiln_esp_erase,
@@ -96,6 +99,23 @@ static enum kiln_status connect(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return KILN_OK;
 }
 
+static void abandon(void *self, struct kiln_ctx *ctx)
+{
+    (void)!kiln_esp_abandon(self, ctx); /* the error that led here is the one to tell */
+}
+
+/* A connect that was cancelled or failed must not leave the board held in reset or in its bootloader. */
+static void release(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    struct kiln_cleanup stack;
+
+    if (!(kiln_link_caps(esp->link) & KILN_LINK_LINES))
+        return;
+    kiln_cleanup_init(&stack);
+    if (kiln_cleanup_push(&stack, abandon, &esp->base) == KILN_OK)
+        kiln_cleanup_run(&stack, ctx);
+}
+
 enum kiln_status kiln_esp_connect(struct kiln_ctx *ctx, struct kiln_byte_link *link,
                                   const struct kiln_loader_options *options,
                                   struct kiln_loader **out_loader)
@@ -113,6 +133,7 @@ enum kiln_status kiln_esp_connect(struct kiln_ctx *ctx, struct kiln_byte_link *l
     if (status == KILN_OK)
         status = connect(esp, ctx);
     if (status != KILN_OK) {
+        release(esp, ctx);
         dispose(&esp->base);
         return status;
     }
