@@ -542,6 +542,7 @@ const struct kiln_loader_ops kiln_dfuse_ops = {
     .name = "dfu",
     .link_kind = KILN_LINK_KIND_USB,
     .leave = dfuse_leave,
+    .abandon = dfu_abandon,
     .run = dfuse_run,
     .read = dfuse_read,
     .erase = dfuse_erase,

@@ -69,6 +69,8 @@ KILN_MUST_USE enum kiln_status dfu_detach(struct kiln_dfu *self, struct kiln_ctx
 
 /* Brings the device to dfuIDLE from whatever state it is in, by the requests that state allows. */
 KILN_MUST_USE enum kiln_status dfu_to_idle(struct kiln_dfu *self, struct kiln_ctx *ctx);
+/* The op: what was begun stays in the bootloader, where the next try finds it. */
+KILN_MUST_USE enum kiln_status dfu_abandon(struct kiln_loader *loader, struct kiln_ctx *ctx);
 KILN_MUST_USE enum kiln_status dfu_ready_to_download(struct kiln_dfu *self, struct kiln_ctx *ctx);
 KILN_MUST_USE enum kiln_status dfu_ready_to_upload(struct kiln_dfu *self, struct kiln_ctx *ctx);
 

@@ -187,6 +187,15 @@ enum kiln_status dfu_to_idle(struct kiln_dfu *self, struct kiln_ctx *ctx)
     return status;
 }
 
+enum kiln_status dfu_abandon(struct kiln_loader *loader, struct kiln_ctx *ctx)
+{
+    struct kiln_dfu *self = dfu_of(loader);
+
+    if (self->left || kiln_usb_is_gone(self->link))
+        return KILN_OK;
+    return dfu_to_idle(self, ctx);
+}
+
 enum kiln_status dfu_ready_to_download(struct kiln_dfu *self, struct kiln_ctx *ctx)
 {
     if (self->state == KILN_DFU_IDLE || self->state == KILN_DFU_DNLOAD_IDLE)

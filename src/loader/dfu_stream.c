@@ -192,6 +192,7 @@ const struct kiln_loader_ops kiln_dfu_stream_ops = {
     .name = "dfu",
     .link_kind = KILN_LINK_KIND_USB,
     .leave = stream_leave,
+    .abandon = dfu_abandon,
     .run = stream_run,
     .read = stream_read,
     .erase = stream_erase,
