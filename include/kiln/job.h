@@ -47,6 +47,8 @@ struct kiln_request {
     const char *chip;   /* what the user says it is, or NULL */
     const struct kiln_image *const *images; /* FLASH and VERIFY: borrowed until the job is freed */
     size_t image_count;
+    const char *const *places; /* for each image the partition it goes to, or NULL; may be NULL;
+                                       borrowed like the images */
     uint64_t address, length;  /* READ and ERASE; length 0: the whole region */
     const char *region;        /* READ and ERASE by region name, or NULL */
     uint32_t baud;             /* 0: the fastest that holds */

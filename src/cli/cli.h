@@ -141,14 +141,16 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
                                  const struct kiln_event_result *result),
                      void *user);
 
-/* Loads one FILE[@ADDRESS]; --address counts if it is `alone`. 0, or the exit status after printing the
- * error. */
-int cli_file_load(struct cli *cli, char *word, bool alone, struct kiln_image **out_image);
+/* Loads one FILE[@ADDRESS] or, where out_partition is not NULL, FILE[@PARTITION]; --address counts if it
+ * is `alone`. 0, or the exit status after printing the error. */
+int cli_file_load(struct cli *cli, char *word, bool alone, struct kiln_image **out_image,
+                  const char **out_partition);
 
 /* Loads FILE[@ADDRESS] operands from `first` on. 0, or the exit status after printing the error. Free with
  * cli_files_free(). */
 struct cli_files {
     struct kiln_image **images;
+    const char **places; /* the partition each goes to, or NULL */
     size_t count;
 };
 int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files);

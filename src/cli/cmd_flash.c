@@ -13,6 +13,7 @@ static int run_verb(struct cli *cli, enum kiln_verb verb)
     request.verb = verb;
     request.images = (const struct kiln_image *const *)files.images;
     request.image_count = files.count;
+    request.places = files.places;
     status = cli_run_job(cli, &request);
     cli_files_free(&files);
     return status;
@@ -66,11 +67,13 @@ static const char *const flash_examples[] = {
 
 const struct cli_command cli_cmd_flash = {
     .name = "flash",
-    .operands = "FILE[@ADDRESS]...",
+    .operands = "FILE[@ADDRESS|@PARTITION]...",
     .summary = "put firmware on a board: find it, plan, write what differs, verify, start it",
     .details = "Files are recognised by their content: ELF, Intel HEX, S-record, UF2, DFU, DfuSe, "
                "ESP image or raw "
-               "binary. A raw binary needs an address, given or found in its vector table.",
+               "binary. A raw binary needs an address, given or found in its vector table. On an "
+               "ESP chip a bootloader, a partition table and an application find their places by "
+               "themselves, and FILE@NAME goes to the partition of that name.",
     .options = flash_options,
     .examples = flash_examples,
     .group = CLI_GROUP_BOARD,
@@ -86,7 +89,7 @@ static const char *const verify_options[] = {
 
 const struct cli_command cli_cmd_verify = {
     .name = "verify",
-    .operands = "FILE[@ADDRESS]...",
+    .operands = "FILE[@ADDRESS|@PARTITION]...",
     .summary = "compare files with what is in flash; exit status 10 if they differ",
     .options = verify_options,
     .group = CLI_GROUP_BOARD,

@@ -246,7 +246,7 @@ static int run_info(struct cli *cli)
     for (size_t i = 1; i < cli->args.operand_count; i++) {
         struct kiln_image *image;
         int status =
-            cli_file_load(cli, cli->args.operands[i], cli->args.operand_count == 2, &image);
+            cli_file_load(cli, cli->args.operands[i], cli->args.operand_count == 2, &image, NULL);
 
         if (status != 0) {
             worst = status;
@@ -331,7 +331,7 @@ static int run_convert(struct cli *cli)
         return status;
     if (cli->args.operand_count != 2)
         return cli_usage(cli, "`kiln image convert` takes one file; `kiln image merge` several");
-    status = cli_file_load(cli, cli->args.operands[1], true, &image);
+    status = cli_file_load(cli, cli->args.operands[1], true, &image, NULL);
     if (status != 0)
         return status;
     status = write_out(cli, image);

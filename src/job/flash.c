@@ -33,7 +33,7 @@ static enum kiln_status check_safety(struct kiln_job *job)
     const struct kiln_region *region = main_flash(target(job));
     char notes[512] = "";
     struct kiln_guard_input input = {
-        .images = job->request.images,
+        .images = job->images,
         .image_count = job->request.image_count,
         .target = target(job),
         .force = job->request.force,
@@ -218,9 +218,10 @@ enum kiln_status kiln_job_flash(struct kiln_job *job)
     const struct kiln_target_info *info = target(job);
     struct kiln_plan_policy policy = policy_of(job);
 
+    KILN_TRY(kiln_job_place(job));
     KILN_TRY(check_safety(job));
-    KILN_TRY(kiln_plan_layout(&job->ctx, job->request.images, job->request.image_count,
-                              info->region, info->region_count, &policy, &job->plan));
+    KILN_TRY(kiln_plan_layout(&job->ctx, job->images, job->request.image_count, info->region,
+                              info->region_count, &policy, &job->plan));
     KILN_TRY(kiln_job_survey(job));
     KILN_TRY(kiln_plan_steps(&job->ctx, &policy, &job->plan));
     KILN_TRY(publish_plan(job));
@@ -242,20 +243,21 @@ enum kiln_status kiln_job_verify(struct kiln_job *job)
     const struct kiln_target_info *info = target(job);
     uint64_t total = 0;
 
+    KILN_TRY(kiln_job_place(job));
     for (size_t i = 0; i < job->request.image_count; i++) {
-        if (kiln_image_info(job->request.images[i])->address == KILN_NO_ADDRESS)
+        if (kiln_image_info(job->images[i])->address == KILN_NO_ADDRESS)
             return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
                                   "%s does not tell where it belongs",
-                                  kiln_image_name(job->request.images[i]));
-        total += kiln_image_total_bytes(job->request.images[i]);
+                                  kiln_image_name(job->images[i]));
+        total += kiln_image_total_bytes(job->images[i]);
     }
     if (!(info->caps & (KILN_CAP_READ | KILN_CAP_DIGEST)))
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
                          "this bootloader cannot read the flash back");
     kiln_job_begin_phase(job, KILN_PHASE_VERIFY, total, NULL);
     for (size_t i = 0; i < job->request.image_count; i++)
-        for (size_t k = 0; k < kiln_image_segment_count(job->request.images[i]); k++) {
-            const struct kiln_segment *segment = kiln_image_segment(job->request.images[i], k);
+        for (size_t k = 0; k < kiln_image_segment_count(job->images[i]); k++) {
+            const struct kiln_segment *segment = kiln_image_segment(job->images[i], k);
 
             KILN_TRY(kiln_job_compare(job, segment->address, segment->data, segment->size, NULL));
             job->result.verified += segment->size;

@@ -380,6 +380,7 @@ void kiln_job_free(struct kiln_job *job)
         kiln_cancel_dispose(&job->cancel);
     free_strings(&job->request);
     kiln_plan_dispose(&job->plan);
+    kiln_job_place_dispose(job);
     free(job->regions);
     free(job->steps);
     free(job->data);

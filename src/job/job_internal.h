@@ -59,6 +59,13 @@ struct kiln_job {
     struct kiln_usb_link *usb_link;
     struct kiln_trace *trace;
     struct kiln_loader *loader;
+    const struct kiln_image *
+        *images;                /* the request's, those without address replaced by placed ones */
+    struct kiln_image **placed; /* owned; NULL where the request's image is used */
+    struct kiln_esp_partition
+        *partitions; /* of the files or of the board; see kiln_job_partitions() */
+    size_t partition_count;
+    bool partitions_read; /* from the board */
     struct kiln_plan plan;
     const char *board_note;
     atomic_int state; /* enum kiln_device_state */
@@ -112,6 +119,14 @@ KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_flash(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_verify(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_read(struct kiln_job *job);
+
+/* Finds a place for every image of the request that has none: job->images. */
+KILN_MUST_USE enum kiln_status kiln_job_place(struct kiln_job *job);
+void kiln_job_place_dispose(struct kiln_job *job);
+
+/* Fills job->partitions if this is an ESP chip and a table is to be had; none is no error. */
+KILN_MUST_USE enum kiln_status kiln_job_partitions(struct kiln_job *job);
+const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label);
 
 /* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
  * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */

@@ -46,8 +46,28 @@ static enum kiln_status no_such_region(struct kiln_job *job, const struct kiln_t
             snprintf(names + length, sizeof names - length, "%s%s", length > 0 ? ", " : "",
                      info->region[i].name);
     }
-    return kiln_fail(&job->ctx, KILN_E_ARG, "the board has no region '%s'; it has %s",
+    for (size_t i = 0; i < job->partition_count; i++) {
+        size_t length = strlen(names);
+
+        snprintf(names + length, sizeof names - length, ", %s", job->partitions[i].label);
+    }
+    return kiln_fail(&job->ctx, KILN_E_ARG, "the board has no region or partition '%s'; it has %s",
                      job->request.region, names);
+}
+
+/* A name that is no region may be a partition of an ESP chip. */
+static enum kiln_status partition_span(struct kiln_job *job, const struct kiln_target_info *info,
+                                       struct span *out_span)
+{
+    const struct kiln_esp_partition *partition;
+
+    KILN_TRY(kiln_job_partitions(job));
+    partition = kiln_job_partition(job, job->request.region);
+    if (partition == NULL)
+        return no_such_region(job, info);
+    out_span->address = partition->offset;
+    out_span->size = partition->size;
+    return KILN_OK;
 }
 
 /* From address, length and region of the request to a range of the device. */
@@ -58,7 +78,7 @@ static enum kiln_status choose_span(struct kiln_job *job, struct span *out_span)
     uint64_t address = job->request.address;
 
     if (job->request.region != NULL && (region = region_named(info, job->request.region)) == NULL)
-        return no_such_region(job, info);
+        return partition_span(job, info, out_span);
     if (region == NULL)
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "nothing is known of the board's memory");
     if (address == KILN_NO_ADDRESS)
