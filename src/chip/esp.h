@@ -112,6 +112,10 @@ struct kiln_esp_power_step {
     0x1000u                          /* block version 1.1 with minor & 7 == 0 means revision 0.0 */
 #define KILN_ESP_SOFT_RESET  0x2000u /* the stub can run the application without a reset */
 #define KILN_ESP_UNARY_MAJOR 0x4000u /* raw major revision 0,1,3,7 stands for 0,1,2,3 */
+#define KILN_ESP_IMAGE_PLAIN 0x8000u /* images have no extended header and three layouts */
+#define KILN_ESP_IMAGE_TAIL \
+    0x10000u /* a flash segment that ends less than 0x24 bytes into a page is made longer: the loader of ESP-IDF did not map that page */
+#define KILN_ESP_SECURE_BOOT_V1 0x20000u
 
 struct kiln_esp_facts {
     int32_t chip_id;      /* IMAGE_CHIP_ID and the id of GET_SECURITY_INFO; -1: has none */

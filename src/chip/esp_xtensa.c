@@ -50,7 +50,7 @@ static const struct kiln_esp_facts esp8266_facts = {
     .boot_offset = 0x0,
     .uf2_family = 0x7eab61ed,
     .flags = KILN_ESP_ROM_MINIMAL | KILN_ESP_BEGIN_4_WORDS | KILN_ESP_ERASE_BUG |
-             KILN_ESP_SPI_ADDR_MSB | KILN_ESP_MAC_OTP | KILN_ESP_SOFT_RESET,
+             KILN_ESP_SPI_ADDR_MSB | KILN_ESP_MAC_OTP | KILN_ESP_SOFT_RESET | KILN_ESP_IMAGE_PLAIN,
     .spi = {0x60000200, 0x1c, 0x20, 0x24, 0x40, 0x0, 0x0},
     .uart_clkdiv = 0x60000014,
     .xtal_divider = 2,
@@ -133,7 +133,8 @@ static const struct kiln_esp_facts esp32_facts = {
     .magic = 0x00f01d83,
     .boot_offset = 0x1000,
     .uf2_family = 0x1c5f21b0,
-    .flags = KILN_ESP_BEGIN_4_WORDS | KILN_ESP_SPI_ADDR_MSB | KILN_ESP_UNARY_MAJOR,
+    .flags = KILN_ESP_BEGIN_4_WORDS | KILN_ESP_SPI_ADDR_MSB | KILN_ESP_UNARY_MAJOR |
+             KILN_ESP_IMAGE_TAIL | KILN_ESP_SECURE_BOOT_V1,
     .spi = {0x3ff42000, 0x1c, 0x20, 0x24, 0x80, 0x28, 0x2c},
     .uart_clkdiv = 0x3ff40014,
     .xtal_divider = 1,

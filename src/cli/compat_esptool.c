@@ -18,7 +18,8 @@
 #include <string.h>
 
 static const struct esptool_command *const commands[] = {
-    &esptool_cmd_version,
+    &esptool_cmd_elf2image, &esptool_cmd_image_info, &esptool_cmd_merge_bin,
+    &esptool_cmd_version,   &esptool_cmd_make_image,
 };
 
 const struct esptool_command *esptool_command_at(size_t index)

@@ -180,7 +180,12 @@ int esptool_parse_operands(struct esptool *e, const struct esptool_words *operan
 bool esptool_int(const char *text, int64_t *out);
 bool esptool_decimal(const char *text, int64_t *out);
 
-/* Reads a file; `what` stands before a message. 0 or exit status. */
+/* Messages of the library go the way of esptool_print() and the others. */
+struct kiln_esp_listener esptool_listener(struct esptool *e);
+
+/* The bytes of a file; they belong to `e`. 0 or exit status. */
+int esptool_read_bytes(struct esptool *e, const char *path, const uint8_t **out, size_t *out_len);
+/* Adds a file, or the regions of an Intel HEX file. 0 or exit status. */
 int esptool_read_input(struct esptool *e, const char *path, uint64_t address, bool has_address,
                        struct esptool_files *files);
 int esptool_read_pairs(struct esptool *e, const struct esptool_words *words,
@@ -193,6 +198,7 @@ const char *esptool_setting(const struct esptool *e, const char *key);
 
 /* ---- commands, one row each ---- */
 
-extern const struct esptool_command esptool_cmd_version;
+extern const struct esptool_command esptool_cmd_version, esptool_cmd_image_info,
+    esptool_cmd_elf2image, esptool_cmd_merge_bin, esptool_cmd_make_image;
 
 #endif

@@ -36,7 +36,7 @@ static uint8_t *read_stream(FILE *file, size_t *out_len)
     return bytes;
 }
 
-static int read_bytes(struct esptool *e, const char *path, uint8_t **out, size_t *out_len)
+int esptool_read_bytes(struct esptool *e, const char *path, const uint8_t **out, size_t *out_len)
 {
     FILE *file = fopen(path, "rb");
     struct stat about;
@@ -94,9 +94,9 @@ int esptool_read_input(struct esptool *e, const char *path, uint64_t address, bo
     struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
     struct kiln_image *image;
     struct kiln_error error;
-    uint8_t *bytes = NULL;
+    const uint8_t *bytes = NULL;
     size_t len = 0;
-    int status = read_bytes(e, path, &bytes, &len);
+    int status = esptool_read_bytes(e, path, &bytes, &len);
 
     if (status != 0)
         return status;
