@@ -41,6 +41,13 @@ struct kiln_event_region {
     unsigned access; /* 1 read, 2 erase, 4 write */
 };
 
+struct kiln_event_partition {
+    const char *label;
+    uint8_t type, subtype; /* as in ESP-IDF: 0 app, 1 data, ... */
+    uint64_t start, size;
+    uint32_t flags; /* bit 0 encrypted, bit 1 read-only */
+};
+
 struct kiln_event_target {
     const char *chip;  /* "esp32", "" if only the bootloader is known */
     const char *title; /* "ESP32-D0WD-V3 (revision v3.1)" */
@@ -53,6 +60,8 @@ struct kiln_event_target {
     bool read_protected;
     const struct kiln_event_region *regions;
     size_t region_count;
+    const struct kiln_event_partition *partitions; /* of an ESP chip; only a job INFO reads them */
+    size_t partition_count;
 };
 
 enum kiln_step_kind { KILN_STEP_SKIP, KILN_STEP_ERASE, KILN_STEP_WRITE, KILN_STEP_VERIFY };

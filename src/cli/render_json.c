@@ -23,6 +23,26 @@ static void set_number(json_t *object, const char *key, uint64_t number)
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+static void add_partitions(json_t *object, const struct kiln_event_target *target)
+{
+    json_t *partitions = json_array();
+
+    for (size_t i = 0; i < target->partition_count; i++) {
+        json_t *partition = json_object();
+
+        set_text(partition, "label", target->partitions[i].label);
+        set_number(partition, "type", target->partitions[i].type);
+        set_number(partition, "subtype", target->partitions[i].subtype);
+        set_number(partition, "start", target->partitions[i].start);
+        set_number(partition, "size", target->partitions[i].size);
+        set_number(partition, "flags", target->partitions[i].flags);
+        json_array_append_new(partitions, partition);
+    }
+    if (target->partition_count > 0)
+        json_object_set(object, "partitions", partitions);
+    json_decref(partitions);
+}
+
 static void add_target(json_t *object, const struct kiln_event_target *target)
 {
     json_t *regions = json_array();
@@ -50,6 +70,7 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
         json_array_append_new(regions, region);
     }
     json_object_set_new(object, "regions", regions);
+    add_partitions(object, target);
 }
 
 static void add_plan(json_t *object, const struct kiln_event_plan *plan)

@@ -51,6 +51,78 @@ const char *render_phase_title(enum kiln_phase phase)
     return "Working";
 }
 
+static void put_regions(struct text *text, const struct kiln_event_target *target)
+{
+    char size[24], page[24];
+
+    put(text, "  Memory\n");
+    for (size_t i = 0; i < target->region_count; i++) {
+        const struct kiln_event_region *region = &target->regions[i];
+
+        if (region->page == 1) { /* plain DFU: no addresses, the device knows */
+            put(text, "    %-22s takes one file as a stream\n", region->name);
+            continue;
+        }
+        put(text, "    %-22s 0x%08llx - 0x%08llx  %10s  %c%c%c  pages of %s\n", region->name,
+            (unsigned long long)region->start,
+            (unsigned long long)(region->start + region->size - 1), cli_bytes(region->size, size),
+            region->access & 1 ? 'r' : '-', region->access & 2 ? 'e' : '-',
+            region->access & 4 ? 'w' : '-', cli_bytes(region->page, page));
+    }
+}
+
+static const char *partition_kind(const struct kiln_event_partition *partition, char text[16])
+{
+    static const char *const data[] = {"ota", "phy", "nvs", "coredump", "nvs_keys", "efuse"};
+    unsigned subtype = partition->subtype;
+
+    if (partition->type == 0 && subtype >= 0x10 && subtype < 0x20)
+        snprintf(text, 16, "app ota_%u", subtype - 0x10);
+    else if (partition->type == 0 && (subtype == 0 || subtype == 0x20))
+        snprintf(text, 16, "app %s", subtype == 0 ? "factory" : "test");
+    else if (partition->type == 1 && subtype < sizeof data / sizeof data[0])
+        snprintf(text, 16, "data %s", data[subtype]);
+    else if (partition->type == 1 && subtype >= 0x81 && subtype <= 0x83)
+        snprintf(text, 16, "data %s",
+                 subtype == 0x81   ? "fat"
+                 : subtype == 0x82 ? "spiffs"
+                                   : "littlefs");
+    else
+        snprintf(text, 16, "%02x %02x", partition->type, subtype);
+    return text;
+}
+
+static void put_partitions(struct text *text, const struct kiln_event_target *target)
+{
+    char size[24], kind[16];
+
+    put(text, "  Partitions\n");
+    for (size_t i = 0; i < target->partition_count; i++) {
+        const struct kiln_event_partition *partition = &target->partitions[i];
+
+        put(text, "    %-22s 0x%08llx - 0x%08llx  %10s  %s%s%s\n", partition->label,
+            (unsigned long long)partition->start,
+            (unsigned long long)(partition->start + partition->size - 1),
+            cli_bytes(partition->size, size), partition_kind(partition, kind),
+            partition->flags & 1 ? ", encrypted" : "", partition->flags & 2 ? ", read-only" : "");
+    }
+}
+
+/* What `kiln info` was asked for. */
+static void put_details(struct text *text, const struct kiln_event_target *target)
+{
+    if (target->features[0] != '\0')
+        put(text, "  Features    %s\n", target->features);
+    if (target->crystal_mhz != 0)
+        put(text, "  Crystal     %u MHz\n", target->crystal_mhz);
+    if (target->flash_id != 0)
+        put(text, "  Flash id    %06x\n", target->flash_id);
+    if (target->region_count > 0)
+        put_regions(text, target);
+    if (target->partition_count > 0)
+        put_partitions(text, target);
+}
+
 static void put_target(const struct cli *cli, struct text *text, const struct kiln_event *event)
 {
     const struct kiln_event_target *target = event->target;
@@ -71,6 +143,8 @@ static void put_target(const struct cli *cli, struct text *text, const struct ki
     if (target->baud != 0)
         put(text, " at %u baud", target->baud);
     put(text, "\n");
+    if (cli->command == &cli_cmd_info)
+        put_details(text, target);
     if (target->read_protected)
         put(text, "  %sIts read protection is on.%s\n", cli_yellow(cli), cli_plain(cli));
 }

@@ -113,6 +113,29 @@ static void log_line(void *user, enum kiln_log_level level, const char *domain, 
 
 /* ---- the device event ---- */
 
+/* Only who asks for information waits for the board's partition table to be read. */
+static enum kiln_status view_partitions(struct kiln_job *job)
+{
+    if (job->request.verb != KILN_VERB_INFO)
+        return KILN_OK;
+    KILN_TRY(kiln_job_partitions(job));
+    job->partition_view = calloc(job->partition_count + 1, sizeof *job->partition_view);
+    if (job->partition_view == NULL)
+        return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < job->partition_count; i++)
+        job->partition_view[i] = (struct kiln_event_partition){
+            .label = job->partitions[i].label,
+            .type = job->partitions[i].type,
+            .subtype = job->partitions[i].subtype,
+            .start = job->partitions[i].offset,
+            .size = job->partitions[i].size,
+            .flags = job->partitions[i].flags,
+        };
+    job->target.partitions = job->partition_view;
+    job->target.partition_count = job->partition_count;
+    return KILN_OK;
+}
+
 static enum kiln_status publish_target(struct kiln_job *job)
 {
     const struct kiln_target_info *info = job->loader->ops->info(job->loader);
@@ -142,6 +165,7 @@ static enum kiln_status publish_target(struct kiln_job *job)
         .regions = job->regions,
         .region_count = info->region_count,
     };
+    KILN_TRY(view_partitions(job));
     kiln_job_emit(job, &event);
     if (info->notes[0] != '\0')
         kiln_job_note(job, "%s", info->notes);
@@ -162,7 +186,7 @@ static void abandon(void *self, struct kiln_ctx *ctx)
 
 static const char *note_after(const struct kiln_job *job)
 {
-    switch (job->request.after) {
+    switch (kiln_job_after(job)) {
     case KILN_RESET_AFTER_STAY:
         return "still in its bootloader";
     case KILN_RESET_AFTER_STAY_STUB:
@@ -211,10 +235,11 @@ static enum kiln_status leave(struct kiln_job *job)
         job->board_note = "running";
         return KILN_OK;
     }
-    kiln_job_begin_phase(job, KILN_PHASE_START, 0, NULL);
+    if (kiln_job_after(job) != KILN_RESET_AFTER_STAY)
+        kiln_job_begin_phase(job, KILN_PHASE_START, 0, NULL);
     status = job->loader->ops->leave(job->loader, &job->ctx);
     job->board_note = note_after(job);
-    if (status == KILN_E_UNSUPPORTED && job->request.after == KILN_RESET_AFTER_DEFAULT) {
+    if (status == KILN_E_UNSUPPORTED && kiln_job_after(job) == KILN_RESET_AFTER_DEFAULT) {
         /* The work is done; that the link has no reset line is no failure of it. */
         kiln_error_clear(&job->ctx);
         job->board_note = "still in its bootloader";
@@ -382,6 +407,7 @@ void kiln_job_free(struct kiln_job *job)
     kiln_plan_dispose(&job->plan);
     kiln_job_place_dispose(job);
     free(job->regions);
+    free(job->partition_view);
     free(job->steps);
     free(job->data);
     free(job);

@@ -73,6 +73,7 @@ struct kiln_job {
     /* What events point to. */
     struct kiln_event_target target;
     struct kiln_event_region *regions;
+    struct kiln_event_partition *partition_view;
     struct kiln_event_plan plan_view;
     struct kiln_event_step *steps;
     struct kiln_event_result result;
@@ -104,6 +105,9 @@ struct kiln_progress kiln_job_op_progress(struct kiln_job *job);
 void kiln_job_op_done(struct kiln_job *job, uint64_t bytes);
 void kiln_job_note(struct kiln_job *job, const char *format, ...) KILN_PRINTF(2, 3);
 void kiln_job_set_state(struct kiln_job *job, enum kiln_device_state state);
+
+/* What happens to the board at the end: a USB bootloader that was only looked at is left as it was found. */
+enum kiln_reset_after kiln_job_after(const struct kiln_job *job);
 
 /* ---- parts of a run, each with the context of the job ---- */
 

@@ -137,13 +137,26 @@ static enum kiln_status lay_over(struct kiln_job *job)
     return KILN_OK;
 }
 
-static void fill_options(const struct kiln_request *request, struct kiln_loader_options *options)
+enum kiln_reset_after kiln_job_after(const struct kiln_job *job)
 {
+    enum kiln_verb verb = job->request.verb;
+    bool starts = verb == KILN_VERB_FLASH || verb == KILN_VERB_RUN || verb == KILN_VERB_RESET;
+
+    if (job->request.after == KILN_RESET_AFTER_DEFAULT && job->usb_link != NULL &&
+        (!starts || job->request.dry_run))
+        return KILN_RESET_AFTER_STAY;
+    return job->request.after;
+}
+
+static void fill_options(const struct kiln_job *job, struct kiln_loader_options *options)
+{
+    const struct kiln_request *request = &job->request;
+
     *options = (struct kiln_loader_options){
         .chip = request->chip,
         .baud = request->baud,
         .before = (enum kiln_before)request->before,
-        .after = (enum kiln_after)request->after,
+        .after = (enum kiln_after)kiln_job_after(job),
         .no_stub = request->no_stub,
         .connect_attempts = request->connect_attempts,
         .stub_dir = request->stub_dir,
@@ -158,7 +171,7 @@ static enum kiln_status connect_loader(struct kiln_job *job)
 {
     struct kiln_loader_options options;
 
-    fill_options(&job->request, &options);
+    fill_options(job, &options);
     /* Every bootloader of today is told apart by its kind of link. */
     for (size_t i = 0; kiln_loader_at(i) != NULL; i++) {
         const struct kiln_loader_row *row = kiln_loader_at(i);
