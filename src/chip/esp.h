@@ -150,6 +150,8 @@ struct kiln_esp_facts {
         drom_end;           /* flash-mapped, as an image maker needs it */
     uint8_t mmu_page_kb[4]; /* selectable sizes, 0-terminated unless full */
     uint8_t encrypted_align;
+    const char *layout_3_rules; /* the row whose size codes and memory map images of layout 3 go by;
+                                   NULL: there is no such layout */
 };
 
 #define KILN_ESP_MAGIC_REG 0x40001000u

@@ -69,6 +69,7 @@ static const struct kiln_esp_facts esp8266_facts = {
     .irom_end = 0x40300000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .layout_3_rules = "esp32",
 };
 
 /* ---- ESP32 ---- */

@@ -162,7 +162,7 @@ static bool goes_on(const struct kiln_esp_builder *b, size_t at, bool fill, size
 
     *out_gap = fill ? gap_between(first, second) : 0;
     return (uint64_t)first->address + padded(first) + *out_gap == second->address &&
-           same_memory(b->chip, first->address, second->address);
+           same_memory(b->rules, first->address, second->address);
 }
 
 static enum kiln_status count_segments(struct kiln_esp_builder *b, bool fill)
@@ -319,10 +319,10 @@ static enum kiln_status read_options(struct kiln_esp_builder *b)
     uint8_t size, freq = 0;
 
     KILN_TRY(kiln_esp_mode_find(b->ctx, o->flash_mode != NULL ? o->flash_mode : "qio", &b->mode));
-    KILN_TRY(kiln_esp_code_find(b->ctx, "Flash size", b->chip->esp->sizes,
+    KILN_TRY(kiln_esp_code_find(b->ctx, "Flash size", b->rules->esp->sizes,
                                 o->flash_size != NULL ? o->flash_size : "1MB", &size));
     if (o->flash_freq != NULL)
-        KILN_TRY(kiln_esp_code_find(b->ctx, "Flash frequency", b->chip->esp->frequencies,
+        KILN_TRY(kiln_esp_code_find(b->ctx, "Flash frequency", b->rules->esp->frequencies,
                                     o->flash_freq, &freq));
     b->size_freq = (uint8_t)(size + freq);
     b->page = 64 * 1024;
@@ -378,6 +378,9 @@ static enum kiln_status build(struct kiln_esp_builder *b, struct kiln_esp_built 
     KILN_TRY(kiln_esp_chip_named(b->ctx, o->chip, &b->chip));
     if (o->version < 1 || o->version > 3)
         return kiln_fail(b->ctx, KILN_E_ARG, "there is no image version %u", o->version);
+    b->rules = b->chip;
+    if (b->chip->esp->layout_3_rules != NULL && o->version == 3)
+        KILN_TRY(kiln_esp_chip_named(b->ctx, b->chip->esp->layout_3_rules, &b->rules));
     KILN_TRY(read_options(b));
     fill = o->ram_only_header && (b->chip->esp->flags & KILN_ESP_IMAGE_PLAIN) == 0;
     kiln_esp_say(&o->listener, KILN_ESP_SAY_INFO, "Creating %s image...", b->chip->title);

@@ -29,6 +29,7 @@ struct kiln_esp_builder {
     struct kiln_ctx *ctx;
     const struct kiln_esp_build_options *options;
     const struct kiln_chip *chip;
+    const struct kiln_chip *rules; /* the row whose codes and memory map count, mostly the same */
     const uint8_t *elf;
     size_t elf_len;
     /* from the ELF file; data points into it */
