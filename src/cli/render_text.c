@@ -145,8 +145,6 @@ static void put_target(const struct cli *cli, struct text *text, const struct ki
     put(text, "\n");
     if (cli->command == &cli_cmd_info)
         put_details(text, target);
-    if (target->read_protected)
-        put(text, "  %sIts read protection is on.%s\n", cli_yellow(cli), cli_plain(cli));
 }
 
 static void put_plan_steps(struct text *text, const struct kiln_event_plan *plan)

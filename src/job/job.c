@@ -253,8 +253,10 @@ static enum kiln_status leave(struct kiln_job *job)
 static enum kiln_status work(struct kiln_job *job)
 {
     KILN_TRY(kiln_job_open(job));
-    if (job->loader == NULL)
+    if (job->loader == NULL) {
+        job->board_note = "running";
         return kiln_job_reset(job);
+    }
     if (kiln_cleanup_push(&job->cleanup, abandon, job) != KILN_OK)
         return kiln_fail(&job->ctx, KILN_E_INTERNAL, "clean-up stack is full");
     KILN_TRY(publish_target(job));
