@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole jobs on simulated boards, in virtual time: what goes where, what is kept, how the board is left. */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+
+#include <kiln/kiln.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct bench {
+    struct kiln_virtual_clock clock;
+    struct kiln_sim_uart *uart;
+    struct kiln_sim_usb *usb;
+    struct kiln_image *images[4];
+    const char *places[4];
+    size_t image_count;
+    struct kiln_request request;
+    struct kiln_event_result result;
+    char board_note[64], message[320], notes[1024];
+    size_t partition_count;
+};
+
+static void plug_in(struct bench *bench, const char *text)
+{
+    struct kiln_sim_knobs knobs;
+    const struct kiln_sim_board *board;
+    struct kiln_ctx ctx;
+
+    memset(bench, 0, sizeof *bench);
+    kiln_virtual_clock_init(&bench->clock);
+    kiln_ctx_init(&ctx, &bench->clock.base);
+    assert_int_equal(kiln_sim_knobs_parse(&ctx, text, &knobs), KILN_OK);
+    board = kiln_sim_board_find(knobs.board);
+    assert_non_null(board);
+    if (board->make_uart != NULL)
+        assert_int_equal(board->make_uart(&ctx, &knobs, &bench->uart), KILN_OK);
+    else
+        assert_int_equal(board->make_usb(&ctx, &knobs, &bench->usb), KILN_OK);
+    bench->request = (struct kiln_request)KILN_REQUEST_INIT;
+    bench->request.device = "board";
+}
+
+static void unplug(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->image_count; i++)
+        kiln_image_free(bench->images[i]);
+    if (bench->uart != NULL)
+        bench->uart->ops->free(bench->uart);
+    if (bench->usb != NULL)
+        bench->usb->ops->free(bench->usb);
+}
+
+static uint8_t *flash_of(const struct bench *bench)
+{
+    size_t size;
+
+    return bench->uart != NULL ? bench->uart->ops->flash(bench->uart, &size)
+                               : bench->usb->ops->flash(bench->usb, &size);
+}
+
+static void add_file(struct bench *bench, const char *name, uint64_t address, const char *place)
+{
+    struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+    char path[1024];
+
+    snprintf(path, sizeof path, "%s/examples/firmware/%s", getenv("KILN_SOURCE_ROOT"), name);
+    options.address = address;
+    assert_int_equal(kiln_image_load(path, &options, &bench->images[bench->image_count], NULL),
+                     KILN_OK);
+    bench->places[bench->image_count++] = place;
+}
+
+static void drop_files(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->image_count; i++)
+        kiln_image_free(bench->images[i]);
+    bench->image_count = 0;
+}
+
+static void take(struct bench *bench, const struct kiln_event *event)
+{
+    size_t length = strlen(bench->notes);
+
+    if (event->kind == KILN_EVENT_NOTE)
+        snprintf(bench->notes + length, sizeof bench->notes - length, "%s\n", event->text);
+    if (event->kind == KILN_EVENT_DEVICE)
+        bench->partition_count = event->target->partition_count;
+    if (event->kind != KILN_EVENT_RESULT)
+        return;
+    bench->result = *event->result;
+    snprintf(bench->board_note, sizeof bench->board_note, "%s", event->result->board_note);
+    snprintf(bench->message, sizeof bench->message, "%s",
+             event->result->error != NULL ? event->result->error->message : "");
+}
+
+static enum kiln_status run(struct bench *bench, enum kiln_verb verb)
+{
+    struct kiln_job_hooks hooks = {bench->uart, bench->usb, &bench->clock.base, NULL};
+    struct kiln_event event;
+    struct kiln_job *job;
+
+    bench->notes[0] = '\0';
+    bench->request.verb = verb;
+    bench->request.images = (const struct kiln_image *const *)bench->images;
+    bench->request.places = bench->places;
+    bench->request.image_count = bench->image_count;
+    assert_int_equal(kiln_job_create_on(&bench->request, &hooks, &job), KILN_OK);
+    kiln_job_run_here(job);
+    while (kiln_job_next_event(job, &event, 0))
+        take(bench, &event);
+    kiln_job_free(job);
+    return bench->result.status;
+}
+
+static void esp_files_find_their_places(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    add_file(&bench, "esp32-app-v1.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_ARG); /* a blank board has no table */
+    assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+
+    add_file(&bench, "esp32-partitions.bin", KILN_NO_ADDRESS, NULL);
+    add_file(&bench, "esp32-bootloader.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0x1000], 0xe9);
+    assert_int_equal(kiln_le16(flash_of(&bench) + 0x8000), 0x50aa);
+    assert_int_equal(flash_of(&bench)[0x10000], 0xe9);
+
+    drop_files(&bench); /* now by the table on the board */
+    add_file(&bench, "esp32-app-v2.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_true(bench.result.skipped > 10 * bench.result.written);
+    assert_non_null(strstr(bench.notes, "0x10000, partition factory"));
+    unplug(&bench);
+}
+
+static void a_partition_takes_what_it_holds_and_no_more(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    add_file(&bench, "esp32-partitions.bin", KILN_NO_ADDRESS, NULL);
+    add_file(&bench, "esp32-bootloader.bin", KILN_NO_ADDRESS, "nvs");
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0x9000], 0xe9);
+    drop_files(&bench);
+    add_file(&bench, "esp32-app-v1.bin", KILN_NO_ADDRESS, "nvs");
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_REFUSED);
+    drop_files(&bench);
+    add_file(&bench, "esp32-app-v1.bin", KILN_NO_ADDRESS, "no-such");
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_ARG);
+    unplug(&bench);
+}
+
+/* Two OTA slots; otadata selects the second. */
+static void put_ota_table(uint8_t *flash)
+{
+    static const struct {
+        uint8_t type, subtype;
+        uint32_t offset, size;
+        const char *label;
+    } rows[] = {{1, 0, 0xd000, 0x2000, "otadata"},
+                {0, 0x10, 0x10000, 0x100000, "ota_0"},
+                {0, 0x11, 0x110000, 0x100000, "ota_1"}};
+    uint8_t *at = flash + 0x8000, *otadata = flash + 0xd000;
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++, at += 32) {
+        memset(at, 0, 32);
+        kiln_put_le16(at, 0x50aa);
+        at[2] = rows[i].type;
+        at[3] = rows[i].subtype;
+        kiln_put_le32(at + 4, rows[i].offset);
+        kiln_put_le32(at + 8, rows[i].size);
+        memcpy(at + 12, rows[i].label, strlen(rows[i].label));
+    }
+    kiln_put_le32(otadata, 2);
+    kiln_put_le32(otadata + 28, 0x55f63774); /* as ESP-IDF writes it for sequence 2 */
+}
+
+static void an_application_goes_to_the_slot_that_boots(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    put_ota_table(flash_of(&bench));
+    add_file(&bench, "esp32-app-v1.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0x110000], 0xe9);
+    assert_int_equal(flash_of(&bench)[0x10000], 0xff);
+    flash_of(&bench)[0xd000 + 28] ^= 1; /* no valid entry: the first slot */
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0x10000], 0xe9);
+    unplug(&bench);
+}
+
+static void neighbours_in_a_sector_are_kept(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    memset(flash_of(&bench) + 0x3000, 0x77, 0x2000);
+    add_file(&bench, "esp32-bootloader.bin", 0x3100, NULL); /* 1024 bytes */
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0x30ff], 0x77);
+    assert_int_equal(flash_of(&bench)[0x3100], 0xe9);
+    assert_int_equal(flash_of(&bench)[0x3500], 0x77);
+    unplug(&bench);
+}
+
+static void info_reads_the_table_and_changes_nothing(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    put_ota_table(flash_of(&bench));
+    assert_int_equal(run(&bench, KILN_VERB_INFO), KILN_OK);
+    assert_int_equal(bench.partition_count, 3);
+    assert_string_equal(bench.board_note, "running");
+    unplug(&bench);
+}
+
+static void a_usb_bootloader_is_left_as_it_was_found(void **state)
+{
+    struct bench bench;
+    unsigned before, after;
+    bool present;
+
+    (void)state;
+    plug_in(&bench, "stm32f405");
+    bench.usb->ops->presence(bench.usb, 0, &present, &before);
+    assert_int_equal(run(&bench, KILN_VERB_INFO), KILN_OK);
+    assert_string_equal(bench.board_note, "still in its bootloader");
+    add_file(&bench, "stm32f405-v1.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_VERIFY), KILN_E_VERIFY);
+    bench.usb->ops->presence(bench.usb, bench.clock.now_ns, &present, &after);
+    assert_true(present);
+    assert_int_equal(before, after);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_string_equal(bench.board_note, "running");
+    unplug(&bench);
+}
+
+static void a_dry_run_writes_nothing(void **state)
+{
+    struct bench bench;
+    uint8_t before;
+
+    (void)state;
+    plug_in(&bench, "stm32f405");
+    before = flash_of(&bench)[0];
+    add_file(&bench, "stm32f405-v1.elf", KILN_NO_ADDRESS, NULL);
+    bench.request.dry_run = true;
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+    assert_int_equal(flash_of(&bench)[0], before);
+    unplug(&bench);
+}
+
+/* Sixteen boards in one process, one of them bad: each job has its own result. */
+static void many_boards_do_not_disturb_each_other(void **state)
+{
+    struct bench bench;
+    struct kiln_job *jobs[16];
+    struct kiln_event event;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    add_file(&bench, "esp32-app-v1.bin", 0x10000, NULL);
+    bench.request.verb = KILN_VERB_FLASH;
+    bench.request.images = (const struct kiln_image *const *)bench.images;
+    bench.request.image_count = 1;
+    for (size_t i = 0; i < 16; i++) {
+        bench.request.device = i == 7 ? "sim:esp32?badsector=0x12000" : "sim:esp32";
+        assert_int_equal(kiln_job_create(&bench.request, &jobs[i]), KILN_OK);
+    }
+    for (size_t i = 0; i < 16; i++)
+        assert_int_equal(kiln_job_start(jobs[i]), KILN_OK);
+    for (size_t i = 0; i < 16; i++) {
+        while (kiln_job_next_event(jobs[i], &event, 60000))
+            if (event.kind == KILN_EVENT_RESULT)
+                assert_int_equal(event.result->status, i == 7 ? KILN_E_VERIFY : KILN_OK);
+        kiln_job_free(jobs[i]);
+    }
+    unplug(&bench);
+}
+
+static void a_job_can_be_cancelled_and_freed_at_any_time(void **state)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    struct kiln_event event;
+    struct kiln_job *job;
+
+    (void)state;
+    request.verb = KILN_VERB_INFO;
+    request.device = "sim:esp32?time=real&boot=run";
+    assert_int_equal(kiln_job_create(&request, &job), KILN_OK);
+    kiln_job_free(job); /* never started */
+    assert_int_equal(kiln_job_create(&request, &job), KILN_OK);
+    assert_int_equal(kiln_job_start(job), KILN_OK);
+    kiln_job_cancel(job);
+    while (kiln_job_next_event(job, &event, 60000))
+        if (event.kind == KILN_EVENT_RESULT)
+            assert_int_equal(event.result->status, KILN_E_CANCELLED);
+    kiln_job_free(job);
+    assert_int_equal(kiln_job_create(&request, &job), KILN_OK);
+    assert_int_equal(kiln_job_start(job), KILN_OK);
+    kiln_job_free(job); /* while it runs */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(esp_files_find_their_places),
+        cmocka_unit_test(a_partition_takes_what_it_holds_and_no_more),
+        cmocka_unit_test(an_application_goes_to_the_slot_that_boots),
+        cmocka_unit_test(neighbours_in_a_sector_are_kept),
+        cmocka_unit_test(info_reads_the_table_and_changes_nothing),
+        cmocka_unit_test(a_usb_bootloader_is_left_as_it_was_found),
+        cmocka_unit_test(a_dry_run_writes_nothing),
+        cmocka_unit_test(many_boards_do_not_disturb_each_other),
+        cmocka_unit_test(a_job_can_be_cancelled_and_freed_at_any_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
