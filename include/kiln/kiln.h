@@ -9,6 +9,7 @@
 #include <kiln/event.h>
 #include <kiln/image.h>
 #include <kiln/job.h>
+#include <kiln/monitor.h>
 #include <kiln/sim.h>
 #include <kiln/status.h>
 

@@ -28,6 +28,16 @@ struct cli_args {
     const char *after;
     const char *region;
     const char *stub_dir;
+    const char *enter;
+    const char *filter;
+    const char *flash;
+    const char *level;
+    const char *line_end;
+    const char *log;
+    const char *send;
+    const char *time;
+    struct cli_list elf;
+    uint64_t duration_s;
     uint64_t baud;
     uint64_t address;
     uint64_t size;
@@ -40,7 +50,7 @@ struct cli_args {
     uint64_t rfc2217_port;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
-    bool all, dry_run, erase_all, force, full, json, list, no_stub, no_verify, quiet, raw,
+    bool all, dry_run, echo, erase_all, force, full, hex, json, list, no_stub, no_verify, quiet, raw, reset,
         unprotect;
     unsigned verbose;
     bool run_program; /* --run: the operands after the boards are a program and its arguments */
@@ -184,6 +194,6 @@ bool cli_print_completion(const char *shell, FILE *out);
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
     cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_chip, cli_cmd_image,
-    cli_cmd_sim, cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
+    cli_cmd_monitor, cli_cmd_sim, cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
 
 #endif

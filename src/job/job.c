@@ -3,6 +3,7 @@
 #include "job/job_internal.h"
 
 #include "os/wait.h"
+#include "os/yield.h"
 
 #include <kiln/kiln.h>
 #include <stdio.h>
@@ -271,6 +272,8 @@ static void close_links(struct kiln_job *job)
     kiln_link_close(job->byte_link);
     kiln_usb_close(job->usb_link);
     kiln_trace_close(job->trace);
+    kiln_yield_return(job->yielded);
+    job->yielded = -1;
     job->loader = NULL;
     job->byte_link = NULL;
     job->usb_link = NULL;
@@ -346,6 +349,7 @@ enum kiln_status kiln_job_create_on(const struct kiln_request *request,
     if (hooks != NULL)
         job->hooks = *hooks;
     job->board_note = "";
+    job->yielded = -1;
     job->cancel.wake_fd = job->cancel.fire_fd = -1;
     kiln_ctx_init(&job->ctx, job->hooks.clock != NULL ? job->hooks.clock : kiln_system_clock());
     job->log = (struct kiln_log_sink){log_line, job, (enum kiln_log_level)request->log_level};

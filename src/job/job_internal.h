@@ -58,6 +58,7 @@ struct kiln_job {
     struct kiln_byte_link *byte_link;
     struct kiln_usb_link *usb_link;
     struct kiln_trace *trace;
+    int yielded; /* from the monitor that let go of the port for us, -1 */
     struct kiln_loader *loader;
     const struct kiln_image *
         *images;                /* the request's, those without address replaced by placed ones */

@@ -3,6 +3,7 @@
 #include "job/job_internal.h"
 
 #include "os/wait.h"
+#include "os/yield.h"
 
 #include <kiln/device.h>
 #include <stdio.h>
@@ -75,8 +76,10 @@ static enum kiln_status open_local(struct kiln_job *job, const struct kiln_devic
 {
     snprintf(job->device, sizeof job->device, "%s",
              device->port[0] != '\0' ? device->port : device->selector);
-    if (device->kind == KILN_DEVICE_SERIAL)
+    if (device->kind == KILN_DEVICE_SERIAL) {
+        KILN_TRY(kiln_yield_ask(&job->ctx, device->port, &job->yielded));
         return kiln_serial_open(&job->ctx, device->port, FIRST_BAUD, &job->byte_link);
+    }
     if (device->kind == KILN_DEVICE_DFU || device->kind == KILN_DEVICE_DFU_RUNTIME)
         return kiln_libusb_open(&job->ctx, device->bus, device->address, &job->usb_link);
     return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "no loader talks to %s (%s)", device->title,

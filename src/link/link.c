@@ -64,6 +64,18 @@ enum kiln_status kiln_link_reopen(struct kiln_byte_link *link, struct kiln_ctx *
     return link->ops->reopen(link, ctx);
 }
 
+enum kiln_status kiln_link_release(struct kiln_byte_link *link, struct kiln_ctx *ctx)
+{
+    if (link->ops->release == NULL)
+        return cannot(ctx, link->ops->name, "let go of its device");
+    return link->ops->release(link, ctx);
+}
+
+int kiln_link_poll_fd(const struct kiln_byte_link *link)
+{
+    return link->ops->poll_fd == NULL ? -1 : link->ops->poll_fd(link);
+}
+
 unsigned kiln_link_caps(const struct kiln_byte_link *link)
 {
     return link->ops->caps == NULL ? 0 : link->ops->caps(link);
@@ -120,6 +132,16 @@ enum kiln_status kiln_byte_pass_lines(struct kiln_byte_link *self, struct kiln_c
 enum kiln_status kiln_byte_pass_reopen(struct kiln_byte_link *self, struct kiln_ctx *ctx)
 {
     return kiln_link_reopen(self->below, ctx);
+}
+
+enum kiln_status kiln_byte_pass_release(struct kiln_byte_link *self, struct kiln_ctx *ctx)
+{
+    return kiln_link_release(self->below, ctx);
+}
+
+int kiln_byte_pass_poll_fd(const struct kiln_byte_link *self)
+{
+    return kiln_link_poll_fd(self->below);
 }
 
 unsigned kiln_byte_pass_caps(const struct kiln_byte_link *self)

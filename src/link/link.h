@@ -62,6 +62,14 @@ struct kiln_byte_link_ops {
      * after open. TIMEOUT if it did not come before the deadline, UNSUPPORTED if the link cannot. */
     enum kiln_status (*reopen)(struct kiln_byte_link *self, struct kiln_ctx *ctx);
 
+    /* Lets go of the device so that another program can open it; its place and rate are kept for reopen.
+     * Until then every op but reopen and close is GONE. UNSUPPORTED if the link cannot. */
+    enum kiln_status (*release)(struct kiln_byte_link *self, struct kiln_ctx *ctx);
+
+    /* A descriptor that polls readable when bytes arrive, for callers that wait for other things too. -1
+     * while bytes wait in the link itself, or if there is none: then read tells. */
+    int (*poll_fd)(const struct kiln_byte_link *self);
+
     /* The capability bits. A layer passes down, masked by what it cannot carry. */
     unsigned (*caps)(const struct kiln_byte_link *self);
 
@@ -100,6 +108,9 @@ KILN_MUST_USE enum kiln_status kiln_byte_pass_lines(struct kiln_byte_link *self,
                                                     unsigned levels);
 KILN_MUST_USE enum kiln_status kiln_byte_pass_reopen(struct kiln_byte_link *self,
                                                      struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_byte_pass_release(struct kiln_byte_link *self,
+                                                      struct kiln_ctx *ctx);
+int kiln_byte_pass_poll_fd(const struct kiln_byte_link *self);
 unsigned kiln_byte_pass_caps(const struct kiln_byte_link *self);
 void kiln_byte_pass_describe(const struct kiln_byte_link *self, char *text, size_t cap);
 
@@ -117,6 +128,8 @@ KILN_MUST_USE enum kiln_status kiln_link_set_lines(struct kiln_byte_link *link,
                                                    struct kiln_ctx *ctx, unsigned mask,
                                                    unsigned levels);
 KILN_MUST_USE enum kiln_status kiln_link_reopen(struct kiln_byte_link *link, struct kiln_ctx *ctx);
+KILN_MUST_USE enum kiln_status kiln_link_release(struct kiln_byte_link *link, struct kiln_ctx *ctx);
+int kiln_link_poll_fd(const struct kiln_byte_link *link);
 unsigned kiln_link_caps(const struct kiln_byte_link *link);
 void kiln_link_describe(const struct kiln_byte_link *link, char *text, size_t cap);
 void kiln_link_close(struct kiln_byte_link *link); /* NULL is fine */

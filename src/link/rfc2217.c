@@ -369,6 +369,13 @@ static enum kiln_status rfc2217_reopen(struct kiln_byte_link *self, struct kiln_
     return start(self_of(self), ctx);
 }
 
+static int rfc2217_poll_fd(const struct kiln_byte_link *self)
+{
+    const struct rfc2217_link *link = KILN_CONTAINER(self, const struct rfc2217_link, base);
+
+    return link->rx.len > 0 ? -1 : kiln_link_poll_fd(self->below);
+}
+
 static unsigned rfc2217_caps(const struct kiln_byte_link *self)
 {
     (void)self;
@@ -399,6 +406,8 @@ static const struct kiln_byte_link_ops rfc2217_ops = {
     .set_baud = rfc2217_set_baud,
     .set_lines = rfc2217_set_lines,
     .reopen = rfc2217_reopen,
+    .release = kiln_byte_pass_release,
+    .poll_fd = rfc2217_poll_fd,
     .caps = rfc2217_caps,
     .describe = rfc2217_describe,
     .close = rfc2217_close,

@@ -106,6 +106,18 @@ static enum kiln_status serial_reopen(struct kiln_byte_link *self, struct kiln_c
     return status;
 }
 
+static enum kiln_status serial_release(struct kiln_byte_link *self, struct kiln_ctx *ctx)
+{
+    (void)ctx;
+    kiln_port_close(port_of(self));
+    return KILN_OK;
+}
+
+static int serial_poll_fd(const struct kiln_byte_link *self)
+{
+    return KILN_CONTAINER(self, const struct serial_link, base)->port.fd;
+}
+
 static unsigned serial_caps(const struct kiln_byte_link *self)
 {
     const struct kiln_port *port = &KILN_CONTAINER(self, const struct serial_link, base)->port;
@@ -138,6 +150,8 @@ static const struct kiln_byte_link_ops serial_ops = {
     .set_baud = serial_set_baud,
     .set_lines = serial_set_lines,
     .reopen = serial_reopen,
+    .release = serial_release,
+    .poll_fd = serial_poll_fd,
     .caps = serial_caps,
     .describe = serial_describe,
     .close = serial_close,

@@ -128,6 +128,18 @@ static enum kiln_status tcp_reopen(struct kiln_byte_link *self, struct kiln_ctx 
     }
 }
 
+static enum kiln_status tcp_release(struct kiln_byte_link *self, struct kiln_ctx *ctx)
+{
+    (void)ctx;
+    hang_up(self_of(self));
+    return KILN_OK;
+}
+
+static int tcp_poll_fd(const struct kiln_byte_link *self)
+{
+    return KILN_CONTAINER(self, const struct tcp_link, base)->fd;
+}
+
 static unsigned tcp_caps(const struct kiln_byte_link *self)
 {
     (void)self;
@@ -151,6 +163,8 @@ static const struct kiln_byte_link_ops tcp_ops = {
     .write = tcp_write,
     .discard_input = tcp_discard,
     .reopen = tcp_reopen,
+    .release = tcp_release,
+    .poll_fd = tcp_poll_fd,
     .caps = tcp_caps,
     .describe = tcp_describe,
     .close = tcp_close,

@@ -10,6 +10,9 @@ struct pollfd;
 /* The monotonic clock of the system. Never destroyed. */
 struct kiln_clock *kiln_system_clock(void);
 
+/* The time of day in nanoseconds since 1970. */
+int64_t kiln_wall_clock_ns(void);
+
 /* IO if the system gives no descriptors. Fire is async-signal-safe and may be called from any thread. */
 KILN_MUST_USE enum kiln_status kiln_cancel_init(struct kiln_cancel *cancel);
 void kiln_cancel_fire(struct kiln_cancel *cancel);

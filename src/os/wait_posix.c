@@ -61,6 +61,14 @@ struct kiln_clock *kiln_system_clock(void)
     return (struct kiln_clock *)(uintptr_t)&clock;
 }
 
+int64_t kiln_wall_clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 enum kiln_status kiln_cancel_init(struct kiln_cancel *cancel)
 {
     int fds[2];

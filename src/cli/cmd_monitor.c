@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* kiln monitor: the terminal, the signals and the output of a monitor. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct session {
+    struct cli *cli;
+    struct kiln_monitor *monitor;
+    bool keyboard;
+    bool raw;
+    struct termios cooked;
+    bool output_failed;
+    sigset_t signals;
+};
+
+/* ---- the terminal ---- */
+
+/* Every key comes as a byte; what is written is still translated, so that a newline begins a line. */
+static void set_raw(struct session *session, bool raw)
+{
+    struct termios mode = session->cooked;
+
+    if (!session->keyboard || session->raw == raw)
+        return;
+    if (raw) {
+        mode.c_iflag &= (tcflag_t) ~(BRKINT | ICRNL | INLCR | IGNCR | ISTRIP | IXON);
+        mode.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
+        mode.c_cc[VMIN] = 1;
+        mode.c_cc[VTIME] = 0;
+    }
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &mode);
+    session->raw = raw;
+}
+
+static bool show(void *user, const uint8_t *bytes, size_t len)
+{
+    struct session *session = user;
+
+    while (len > 0) {
+        ssize_t put = write(STDOUT_FILENO, bytes, len);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0) {
+            session->output_failed = put < 0 && errno != EPIPE;
+            return false;
+        }
+        bytes += put;
+        len -= (size_t)put;
+    }
+    return true;
+}
+
+static void notice_json(const char *text)
+{
+    json_t *object = json_pack("{s:s,s:s%}", "event", "notice", "text", text, strlen(text));
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    if (line != NULL)
+        puts(line);
+    fflush(stdout);
+    free(line);
+    json_decref(object);
+}
+
+/* On a terminal between the board's lines, else beside them. */
+static void notice(void *user, const char *text)
+{
+    struct session *session = user;
+    const struct cli *cli = session->cli;
+
+    if (cli->args.json) {
+        notice_json(text);
+    } else if (!cli->args.quiet) {
+        FILE *out = cli->tty ? stdout : stderr;
+
+        fprintf(out, "%s--- %s%s\n", cli->tty ? cli_yellow(cli) : "", text,
+                cli->tty ? cli_plain(cli) : "");
+        fflush(out);
+    }
+}
+
+/* ---- the flash key ---- */
+
+static void flash(void *user, const char *port)
+{
+    struct session *session = user;
+    const char *file = session->cli->args.flash;
+    char *words[] = {(char[]){"kiln"},
+                     (char[]){"flash"},
+                     (char[]){"-d"},
+                     strdup(port),
+                     file != NULL ? strdup(file) : NULL,
+                     NULL};
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    pid_t child;
+    int status;
+
+    set_raw(session, false);
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    status = posix_spawn(&child, "/proc/self/exe", NULL, &attributes, words, environ);
+    if (status == 0) {
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            continue;
+    } else {
+        notice(user, "kiln flash could not be started");
+    }
+    posix_spawnattr_destroy(&attributes);
+    free(words[3]);
+    free(words[4]);
+    set_raw(session, true);
+}
+
+/* ---- which port ---- */
+
+static bool can_be_heard(const struct kiln_device *device)
+{
+    return device->kind == KILN_DEVICE_SERIAL || device->kind == KILN_DEVICE_NETWORK ||
+           device->kind == KILN_DEVICE_SIMULATED;
+}
+
+/* Without -d: the one USB serial port that is there. */
+static enum kiln_status find_port(struct cli *cli, char *selector, size_t cap,
+                                  struct kiln_error *error)
+{
+    struct kiln_device_list list = {0};
+    enum kiln_status status = kiln_device_enumerate(&list, error);
+    size_t found = 0;
+
+    for (size_t i = 0; status == KILN_OK && i < list.count; i++) {
+        if (!can_be_heard(&list.items[i]) || list.items[i].vid < 0)
+            continue;
+        found++;
+        snprintf(selector, cap, "%s", list.items[i].selector);
+    }
+    if (status == KILN_OK && found == 0) {
+        *error = (struct kiln_error){.status = status = KILN_E_NO_DEVICE,
+                                     .hint = KILN_HINT_CONNECT_DEVICE,
+                                     .message = "no serial port on USB is there"};
+    } else if (found > 1) {
+        *error = (struct kiln_error){.status = status = KILN_E_AMBIGUOUS,
+                                     .hint = KILN_HINT_CHOOSE_DEVICE};
+        snprintf(error->message, sizeof error->message,
+                 "there are %zu serial ports and -d does not say which", found);
+        for (size_t i = 0; i < list.count && !cli->args.json; i++)
+            if (can_be_heard(&list.items[i]) && list.items[i].vid >= 0)
+                fprintf(stderr, "  -d %-28s %s %s\n", list.items[i].selector, list.items[i].title,
+                        list.items[i].serial);
+    }
+    kiln_device_list_free(&list);
+    return status;
+}
+
+static enum kiln_status open_once(struct session *session,
+                                  const struct kiln_monitor_options *wanted,
+                                  struct kiln_error *error)
+{
+    const struct kiln_monitor_sink sink = {show, notice, flash, session};
+    struct kiln_monitor_options options = *wanted;
+    char selector[256];
+    enum kiln_status status;
+
+    if (options.device == NULL) {
+        status = find_port(session->cli, selector, sizeof selector, error);
+        if (status != KILN_OK)
+            return status;
+        options.device = selector;
+    }
+    return kiln_monitor_open(&options, &sink, &session->monitor, error);
+}
+
+static enum kiln_status open_waiting(struct session *session,
+                                     const struct kiln_monitor_options *options,
+                                     struct kiln_error *error)
+{
+    const struct cli_args *args = &session->cli->args;
+    uint64_t left_ms = args->has_wait ? args->wait_s * 1000 : 0;
+
+    for (;;) {
+        enum kiln_status status = open_once(session, options, error);
+        struct timespec nap = {.tv_nsec = 50000000};
+
+        if (status != KILN_E_NO_DEVICE || left_ms < 50)
+            return status;
+        nanosleep(&nap, NULL);
+        left_ms -= 50;
+    }
+}
+
+/* ---- the run ---- */
+
+static int index_of(const char *const *words, const char *word)
+{
+    for (int i = 0; word != NULL && words[i] != NULL; i++)
+        if (strcmp(words[i], word) == 0)
+            return i;
+    return 0;
+}
+
+static void fill_options(const struct session *session, struct kiln_monitor_options *options)
+{
+    static const char *const enter[] = {"crlf", "cr", "lf", NULL};
+    static const char *const ends[] = {"auto", "lf", "cr", NULL};
+    static const char *const times[] = {"none", "clock", "delta", NULL};
+    const struct cli_args *args = &session->cli->args;
+
+    options->device = args->devices.count > 0 ? args->devices.word[0] : NULL;
+    options->baud = (uint32_t)args->baud;
+    options->reset = args->reset;
+    options->send_eol = (enum kiln_monitor_eol)index_of(enter, args->enter);
+    options->line_end = (enum kiln_monitor_line_end)index_of(ends, args->line_end);
+    options->time = (enum kiln_monitor_time)index_of(times, args->time);
+    options->echo = args->echo;
+    options->hex = args->hex;
+    options->color = session->cli->color && !args->json;
+    options->visible = session->cli->tty;
+    options->json = args->json;
+    options->filter = args->filter;
+    options->level = args->level != NULL ? args->level[0] : 0;
+    options->log = args->log;
+    options->send = args->send;
+    options->elf = args->elf.word;
+    options->elf_count = args->elf.count;
+    options->reset_sequence = args->reset_sequence;
+    options->duration_ms =
+        (uint32_t)(args->duration_s > 4000000 ? 4000000000u : args->duration_s * 1000);
+    options->input = STDIN_FILENO;
+    options->keys = session->keyboard;
+}
+
+static void *wait_for_signal(void *user)
+{
+    struct session *session = user;
+    int number;
+
+    if (sigwait(&session->signals, &number) == 0)
+        kiln_monitor_stop(session->monitor);
+    return NULL;
+}
+
+static int run_session(struct session *session)
+{
+    struct kiln_error error = {0};
+    pthread_t waiter;
+    enum kiln_status status;
+
+    if (pthread_create(&waiter, NULL, wait_for_signal, session) != 0)
+        return cli_usage(session->cli, "cannot start a thread");
+    set_raw(session, true);
+    status = kiln_monitor_run(session->monitor, &error);
+    set_raw(session, false);
+    pthread_cancel(waiter);
+    pthread_join(waiter, NULL);
+    if (session->output_failed)
+        return 12;
+    if (status == KILN_E_CANCELLED)
+        return 130;
+    return status == KILN_OK ? 0 : cli_fail(session->cli, &error);
+}
+
+static int run_monitor(struct cli *cli)
+{
+    struct kiln_monitor_options options = KILN_MONITOR_OPTIONS_INIT;
+    struct session session = {.cli = cli};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    struct kiln_error error = {0};
+    int result;
+
+    if (cli->args.operand_count > 0)
+        return cli_usage(cli, "`kiln monitor` takes no '%s'; name the port with -d",
+                         cli->args.operands[0]);
+    if (cli->args.devices.count > 1)
+        return cli_usage(cli, "one monitor listens to one port");
+    if (cli->args.baud > 20000000)
+        return cli_usage(cli, "no serial line runs at that rate");
+    session.keyboard = isatty(STDIN_FILENO) != 0 && tcgetattr(STDIN_FILENO, &session.cooked) == 0;
+    fill_options(&session, &options);
+    sigaction(SIGPIPE, &ignore, NULL);
+    if (open_waiting(&session, &options, &error) != KILN_OK)
+        return cli_fail(cli, &error);
+    sigemptyset(&session.signals);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        sigaddset(&session.signals, ends[i]);
+    pthread_sigmask(SIG_BLOCK, &session.signals, NULL);
+    result = run_session(&session);
+    kiln_monitor_free(session.monitor);
+    return result;
+}
+
+static const char *const monitor_options[] = {
+    "device",         "baud",     "elf",  "reset", "flash", "time",  "filter",
+    "level",          "log",      "send", "echo",  "hex",   "enter", "line-end",
+    "reset-sequence", "duration", "wait", "json",  "quiet", NULL};
+static const char *const monitor_examples[] = {
+    "kiln monitor --elf firmware.elf",
+    "the one board that is there; crashes become functions and lines",
+    "kiln monitor -d /dev/ttyUSB0 -b 74880 --reset",
+    "what the ESP8266's ROM says after a reset",
+    "kiln monitor --time clock --level W --log today.log",
+    "warnings and errors with the time; the log gets everything",
+    "kiln monitor --json --duration 10 | jq .text",
+    "ten seconds for another program",
+    NULL};
+
+const struct cli_command cli_cmd_monitor = {
+    .name = "monitor",
+    .operands = "",
+    .summary = "show what a board says and send what is typed",
+    .details = "The board is not reset, unless --reset says so. If it leaves, the monitor waits "
+               "for it at the "
+               "same USB place, whatever it is called there. Without -b the rate is 115200, and "
+               "another one "
+               "if that gives no text. `kiln flash` on the same port makes the monitor let go and "
+               "come back. "
+               "Ctrl-] ends; Ctrl-T H lists the keys. In a pipe what the board says goes to "
+               "standard output, "
+               "the monitor's own words to standard error.",
+    .options = monitor_options,
+    .examples = monitor_examples,
+    .group = CLI_GROUP_BENCH,
+    .run = run_monitor,
+};

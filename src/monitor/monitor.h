@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of a monitor session share. Tests may run one on a link and a clock of their own. */
+#ifndef KILN_MONITOR_MONITOR_H
+#define KILN_MONITOR_MONITOR_H
+
+#include "chip/esp_reset.h"
+#include "link/link.h"
+#include "monitor/rate.h"
+#include "monitor/view.h"
+#include "os/yield.h"
+
+#include <kiln/monitor.h>
+#include <stdio.h>
+
+#define KILN_PROMPT_MAX 256
+
+enum kiln_monitor_state {
+    KILN_MONITOR_OPEN,
+    KILN_MONITOR_GONE,   /* the board left; it is waited for */
+    KILN_MONITOR_YIELDED /* another program has the port for a while */
+};
+
+struct kiln_monitor {
+    struct kiln_ctx ctx;
+    struct kiln_cancel cancel;
+    struct kiln_log_sink log_sink;
+    struct kiln_monitor_options options; /* its strings are not to be used after open */
+    struct kiln_monitor_sink sink;
+    struct kiln_byte_link *link;
+    char port[160]; /* its name now */
+    enum kiln_monitor_state state;
+    uint64_t began_ns, lost_ns, retry_ns, heard_ns;
+    bool told_why; /* why it cannot be opened again was said */
+
+    struct kiln_view screen, file;
+    struct kiln_buf out; /* what is to be shown */
+    bool idle;           /* nothing is held back */
+    FILE *log, *send;
+    char log_path[KILN_PROMPT_MAX];
+    regex_t filter;
+    bool has_filter;
+    struct kiln_annotator annotators[2];
+    size_t annotator_count;
+
+    struct kiln_rate rate;
+    struct kiln_yield_server yield;
+    struct kiln_reset_sequence bootloader;
+    bool has_sequence; /* `bootloader` is the user's own */
+    unsigned lines;    /* as toggled by keys */
+
+    /* The keyboard. */
+    bool input_open, menu, pasted_cr, ended;
+    void (*prompt)(struct kiln_monitor *monitor, const char *text); /* asks for a line */
+    uint8_t queued[512];                                            /* on its way to the board */
+    size_t queued_len;
+    char typed[KILN_PROMPT_MAX];
+    size_t typed_len;
+};
+
+/* ---- session.c ---- */
+
+/* A monitor without a port: everything else is ready. The clock is borrowed. */
+KILN_MUST_USE enum kiln_status kiln_monitor_create(const struct kiln_monitor_options *options,
+                                                   const struct kiln_monitor_sink *sink,
+                                                   struct kiln_clock *clock, int64_t wall_ns,
+                                                   struct kiln_monitor **out_monitor,
+                                                   struct kiln_error *out_error);
+
+/* Hands over an open link at the monitor's rate. */
+void kiln_monitor_take_link(struct kiln_monitor *monitor, struct kiln_byte_link *link);
+
+/* One line of the monitor's own, on the screen and in the log. */
+void kiln_monitor_say(struct kiln_monitor *monitor, const char *format, ...) KILN_PRINTF(2, 3);
+
+/* Sends to the board, if it is there. */
+void kiln_monitor_transmit(struct kiln_monitor *monitor, const uint8_t *bytes, size_t len);
+
+/* Runs a sequence on DTR and RTS; says what comes of it. */
+void kiln_monitor_sequence(struct kiln_monitor *monitor, bool bootloader);
+
+/* The port is closed, `what` is done, the port is opened again. */
+void kiln_monitor_lend(struct kiln_monitor *monitor);
+
+/* Sets the rate; 0 looks for the right one. */
+void kiln_monitor_set_rate(struct kiln_monitor *monitor, uint32_t baud);
+
+KILN_MUST_USE enum kiln_status kiln_monitor_set_filter(struct kiln_monitor *monitor,
+                                                       const char *expression);
+/* NULL or "" closes the log. */
+KILN_MUST_USE enum kiln_status kiln_monitor_set_log(struct kiln_monitor *monitor, const char *path);
+KILN_MUST_USE enum kiln_status kiln_monitor_send_file(struct kiln_monitor *monitor,
+                                                      const char *path);
+
+/* Shows bytes of the monitor's own (echo, prompts) on the screen. */
+void kiln_monitor_show(struct kiln_monitor *monitor, const char *text, size_t len);
+
+/* ---- keys.c ---- */
+
+void kiln_monitor_take_input(struct kiln_monitor *monitor, const uint8_t *bytes, size_t len);
+
+/* The line that the session begins with. */
+void kiln_monitor_greet(struct kiln_monitor *monitor);
+
+#endif

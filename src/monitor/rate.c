@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/rate.h"
+
+#include "base/bytes.h"
+#include "base/ctx.h"
+#include "monitor/text.h"
+
+#include <string.h>
+
+#define GARBAGE_LEN 48u /* so many bytes without text start a search */
+#define GARBAGE_LEN_SET \
+    224u /* ... after text was seen: a boot ROM may speak at a rate of its own */
+#define JUDGE_LEN      48u
+#define JUDGE_LEN_LATE 12u
+#define SKIP_LEN       2u /* bytes that were cut by the change of rate */
+#define LOOSE          60u
+#define GOOD           92u
+#define PASSABLE       80u
+#define LATE_NS        (1500ull * KILN_NS_PER_MS)
+#define SILENT_NS      (3000ull * KILN_NS_PER_MS)
+#define REST_NS        (20000ull * KILN_NS_PER_MS)
+
+/* By how often they are met; the boot ROMs' own first. */
+static const uint32_t candidates[] = {115200,  74880,   9600,  57600, 230400, 460800,
+                                      921600,  250000,  38400, 19200, 500000, 1000000,
+                                      1500000, 2000000, 4800,  2400,  76800};
+
+unsigned kiln_rate_quality(const uint8_t *bytes, size_t len)
+{
+    size_t good = 0, rare = 0, at = 0;
+
+    while (at < len) {
+        int n = kiln_text_utf8((const char *)bytes + at, len - at);
+        uint8_t byte = bytes[at];
+        size_t used = n > 1 ? (size_t)n : 1;
+
+        if (n > 1 || (byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\r' ||
+            byte == '\t' || byte == 0x1b)
+            good += used;
+        if ((byte >= 0x20 && byte < 0x7f && strchr("`~^|{}$@#&!?\\\"'%;", byte) != NULL) || n > 1)
+            rare += used;
+        at += used;
+    }
+    if (len == 0)
+        return 0;
+    /* Text has a few of these; noise in the printable range has every fifth. */
+    rare = rare > len / 10 ? rare - len / 10 : 0;
+    return (unsigned)(100 * (good - KILN_MIN(rare, good)) / len);
+}
+
+void kiln_rate_init(struct kiln_rate *rate, uint32_t baud, bool allowed)
+{
+    memset(rate, 0, sizeof *rate);
+    rate->home = rate->current = baud;
+    rate->allowed = allowed;
+}
+
+static void change(struct kiln_rate *rate, uint64_t now_ns, uint32_t baud)
+{
+    rate->current = baud;
+    rate->since_ns = now_ns;
+    rate->sample_len = 0;
+    rate->skip = SKIP_LEN;
+}
+
+static enum kiln_rate_verdict next_candidate(struct kiln_rate *rate, uint64_t now_ns)
+{
+    while (rate->candidate < KILN_ARRAY_LEN(candidates)) {
+        uint32_t baud = candidates[rate->candidate++];
+
+        if (baud == rate->home)
+            continue;
+        change(rate, now_ns, baud);
+        return KILN_RATE_TRY;
+    }
+    rate->searching = false;
+    rate->quiet_until_ns = now_ns + REST_NS;
+    if (rate->best < PASSABLE) {
+        change(rate, now_ns, rate->home);
+        rate->told = true;
+        return KILN_RATE_GAVE_UP;
+    }
+    change(rate, now_ns, rate->best_baud);
+    rate->home = rate->best_baud;
+    return KILN_RATE_FOUND;
+}
+
+static enum kiln_rate_verdict begin_search(struct kiln_rate *rate, uint64_t now_ns)
+{
+    rate->searching = true;
+    rate->confirmed = false;
+    rate->home = rate->current;
+    rate->candidate = 0;
+    rate->best = 0;
+    return next_candidate(rate, now_ns);
+}
+
+enum kiln_rate_verdict kiln_rate_set(struct kiln_rate *rate, uint64_t now_ns, uint32_t baud,
+                                     bool search)
+{
+    rate->searching = rate->confirmed = rate->told = false;
+    change(rate, now_ns, baud);
+    rate->home = baud;
+    rate->quiet_until_ns = 0;
+    return search ? begin_search(rate, now_ns) : KILN_RATE_KEEP;
+}
+
+static enum kiln_rate_verdict judge(struct kiln_rate *rate, uint64_t now_ns)
+{
+    unsigned quality = kiln_rate_quality(rate->sample, rate->sample_len);
+
+    if (quality >= GOOD) {
+        rate->searching = false;
+        rate->confirmed = true;
+        rate->told = false;
+        rate->home = rate->current;
+        return KILN_RATE_FOUND;
+    }
+    if (quality > rate->best) {
+        rate->best = quality;
+        rate->best_baud = rate->current;
+    }
+    return next_candidate(rate, now_ns);
+}
+
+static enum kiln_rate_verdict watch(struct kiln_rate *rate, uint64_t now_ns)
+{
+    size_t need = rate->confirmed ? GARBAGE_LEN_SET : GARBAGE_LEN;
+    unsigned quality;
+
+    if (rate->sample_len < need)
+        return KILN_RATE_KEEP;
+    quality = kiln_rate_quality(rate->sample, rate->sample_len);
+    if (quality >= GOOD)
+        rate->confirmed = true;
+    if (quality < LOOSE && !rate->allowed && !rate->told) {
+        rate->told = true;
+        return KILN_RATE_GARBAGE;
+    }
+    if (quality < LOOSE && rate->allowed && now_ns >= rate->quiet_until_ns)
+        return begin_search(rate, now_ns);
+    /* Forget the older half, so that a change is seen soon. */
+    memmove(rate->sample, rate->sample + need / 2, rate->sample_len - need / 2);
+    rate->sample_len -= need / 2;
+    return KILN_RATE_KEEP;
+}
+
+enum kiln_rate_verdict kiln_rate_feed(struct kiln_rate *rate, uint64_t now_ns, const uint8_t *bytes,
+                                      size_t len)
+{
+    enum kiln_rate_verdict verdict = KILN_RATE_KEEP;
+
+    while (len > 0 && verdict == KILN_RATE_KEEP) {
+        size_t part = KILN_MIN(len, rate->skip);
+
+        rate->skip -= part;
+        bytes += part;
+        len -= part;
+        part = KILN_MIN(len, KILN_RATE_SAMPLE_MAX - rate->sample_len);
+        if (!rate->searching)
+            part = KILN_MIN(part, GARBAGE_LEN);
+        memcpy(rate->sample + rate->sample_len, bytes, part);
+        rate->sample_len += part;
+        bytes += part;
+        len -= part;
+        if (!rate->searching)
+            verdict = watch(rate, now_ns);
+        else if (rate->sample_len >= JUDGE_LEN)
+            return judge(rate, now_ns);
+    }
+    return verdict;
+}
+
+enum kiln_rate_verdict kiln_rate_tick(struct kiln_rate *rate, uint64_t now_ns)
+{
+    if (!rate->searching || now_ns < kiln_rate_due_ns(rate))
+        return KILN_RATE_KEEP;
+    if (rate->sample_len >= JUDGE_LEN_LATE)
+        return judge(rate, now_ns);
+    return now_ns >= rate->since_ns + SILENT_NS ? next_candidate(rate, now_ns) : KILN_RATE_KEEP;
+}
+
+uint64_t kiln_rate_due_ns(const struct kiln_rate *rate)
+{
+    if (!rate->searching)
+        return UINT64_MAX;
+    return rate->since_ns + (rate->sample_len >= JUDGE_LEN_LATE ? LATE_NS : SILENT_NS);
+}
