@@ -2,8 +2,9 @@
 /*
  * What is in the flash now, as far as it helps to write less.
  *
- * With a digest: the whole extent, then halves down to pages; a half whose sibling is equal is known to
- * differ without asking. When most pages turn out to differ, asking stops. Without: read and compare.
+ * With a digest: some pages all over the extent first, since an extent of which all of them differ is written
+ * as a whole; then parts, parts of those that differ, down to pages. The board hashes a few MB a second, so
+ * what counts is how often a byte is hashed, and only then the number of questions. Without: read and compare.
  */
 #include "job/job_internal.h"
 
@@ -15,6 +16,8 @@
 
 /* Below this many answers about single pages nothing is concluded from their share. */
 #define ENOUGH_ANSWERS 8u
+#define SAMPLES        8u
+#define FAN_OUT        8u
 #define READ_CHUNK     32768u
 
 struct survey {
@@ -61,37 +64,50 @@ static bool hopeless(const struct survey *survey)
            survey->pages_different > 3 * survey->pages_equal;
 }
 
-/* [from, to) is known to differ somewhere. */
-static enum kiln_status descend(struct survey *survey, size_t from, size_t to)
+static enum kiln_status descend(struct survey *survey, size_t from, size_t to, bool differs);
+
+static enum kiln_status ask_part(struct survey *survey, size_t from, size_t to, bool *out_equal)
+{
+    KILN_TRY(ask(survey, from, to, out_equal));
+    if (*out_equal)
+        mark(survey->extent, from, to, KILN_PAGE_EQUAL);
+    return *out_equal ? KILN_OK : descend(survey, from, to, true);
+}
+
+/* If [from, to) is known to differ somewhere, its last part need not be asked about when the others are
+ * equal. */
+static enum kiln_status descend(struct survey *survey, size_t from, size_t to, bool differs)
 {
     size_t page = survey->extent->region->page;
-    size_t middle = from + (size_t)kiln_round_up((to - from) / 2, page);
-    bool left_equal, right_equal = false;
+    size_t part = (size_t)kiln_round_up((to - from + FAN_OUT - 1) / FAN_OUT, page);
+    bool all_equal = true;
 
-    if (to - from <= page || hopeless(survey))
+    if (differs && to - from <= page)
         return KILN_OK;
-    KILN_TRY(ask(survey, from, middle, &left_equal));
-    if (left_equal)
-        mark(survey->extent, from, middle, KILN_PAGE_EQUAL);
-    else
-        KILN_TRY(ask(survey, middle, to, &right_equal));
-    if (right_equal)
-        mark(survey->extent, middle, to, KILN_PAGE_EQUAL);
-    if (!left_equal)
-        KILN_TRY(descend(survey, from, middle));
-    return right_equal ? KILN_OK : descend(survey, middle, to);
+    for (size_t at = from; at < to; at += part) {
+        size_t end = KILN_MIN(at + part, to);
+        bool equal = false;
+
+        if (hopeless(survey))
+            return KILN_OK;
+        if (differs && all_equal && end == to)
+            return descend(survey, at, end, true);
+        KILN_TRY(ask_part(survey, at, end, &equal));
+        all_equal = all_equal && equal;
+    }
+    return KILN_OK;
 }
 
 static enum kiln_status survey_by_digest(struct survey *survey)
 {
-    bool equal;
+    size_t page = survey->extent->region->page;
+    size_t pages = survey->extent->size / page;
+    bool equal = false;
 
-    KILN_TRY(ask(survey, 0, survey->extent->size, &equal));
-    if (equal) {
-        mark(survey->extent, 0, survey->extent->size, KILN_PAGE_EQUAL);
-        return KILN_OK;
-    }
-    return descend(survey, 0, survey->extent->size);
+    for (size_t i = 0; i < SAMPLES && !equal && pages >= 2 * SAMPLES; i++)
+        KILN_TRY(ask(survey, pages * (2 * i + 1) / (2 * SAMPLES) * page,
+                     (pages * (2 * i + 1) / (2 * SAMPLES) + 1) * page, &equal));
+    return descend(survey, 0, survey->extent->size, false);
 }
 
 static bool all_erased(const uint8_t *bytes, size_t size, uint8_t erased)
@@ -140,15 +156,34 @@ static enum kiln_status survey_by_reading(struct survey *survey)
     return status;
 }
 
+/* Most gaps are blank, which a digest tells much faster than reading. */
+static enum kiln_status gap_is_blank(struct kiln_job *job, const struct kiln_plan_gap *gap,
+                                     uint8_t *bytes, bool *out_blank)
+{
+    uint8_t there[16], blank[16];
+
+    *out_blank = false;
+    if (!(job->loader->ops->info(job->loader)->caps & KILN_CAP_DIGEST))
+        return KILN_OK;
+    memset(bytes, job->plan.extents[gap->extent].region->erased, gap->size);
+    KILN_TRY(md5_of(&job->ctx, bytes, gap->size, blank));
+    KILN_TRY(job->loader->ops->digest(job->loader, &job->ctx, gap->address, gap->size, there));
+    *out_blank = memcmp(there, blank, sizeof there) == 0;
+    return KILN_OK;
+}
+
 static enum kiln_status fill_gaps(struct kiln_job *job)
 {
     for (size_t i = 0; i < job->plan.gap_count; i++) {
         const struct kiln_plan_gap *gap = &job->plan.gaps[i];
         struct kiln_plan_extent *extent = &job->plan.extents[gap->extent];
+        uint8_t *bytes = extent->bytes + (gap->address - extent->address);
+        bool blank;
 
-        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, gap->address,
-                                        extent->bytes + (gap->address - extent->address), gap->size,
-                                        NULL));
+        KILN_TRY(gap_is_blank(job, gap, bytes, &blank));
+        if (!blank)
+            KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, gap->address, bytes, gap->size,
+                                            NULL));
     }
     return KILN_OK;
 }

@@ -4,8 +4,16 @@
 
 #include "base/bytes.h"
 
-#define SETTLE_MS 50u
-#define PROBES    8
+/* A ROM changes over as soon as its answer has left; a stub waits 10 ms first. Bridges change over within a
+ * USB frame or two. What is slower than that is caught by knocking again. */
+#define ROM_SETTLE_MS        5u
+#define STUB_SETTLE_MS       15u
+#define SLOW_SETTLE_MS       50u
+#define KNOCKS               3
+#define KNOCK_MS             60u
+#define KNOCK_FAR_MS         1000u
+#define PROBES               8
+#define PROBES_BEFORE_UPLOAD 2 /* the upload of the stub is a better test than any register */
 
 /* Steps down on errors. The first choice without a wish of the user is FIRST; the stub then tries more. */
 #define FIRST 921600u
@@ -83,17 +91,41 @@ static enum kiln_status switch_both(struct kiln_esp *esp, struct kiln_ctx *ctx, 
     esp->baud = baud;
     if (kiln_link_caps(esp->link) & KILN_LINK_BAUD)
         KILN_TRY(kiln_link_set_baud(esp->link, ctx, baud));
-    KILN_TRY(kiln_sleep_ms(ctx, SETTLE_MS));
+    KILN_TRY(kiln_sleep_ms(ctx, esp->stub ? STUB_SETTLE_MS : ROM_SETTLE_MS));
     return kiln_esp_flush(esp, ctx);
 }
 
-static enum kiln_status prove(struct kiln_esp *esp, struct kiln_ctx *ctx)
+/* The first request at a new rate: what is on the line meanwhile may be garbage for either side. */
+static enum kiln_status knock(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    bool far = (kiln_link_caps(esp->link) & KILN_LINK_NETWORK) != 0;
+    uint8_t head[4];
+    const struct kiln_esp_call call = {.op = KILN_ESP_READ_REG,
+                                       .head = head,
+                                       .head_len = sizeof head,
+                                       .timeout_ms = far ? KNOCK_FAR_MS : KNOCK_MS,
+                                       .what = "answer at the new rate"};
+    enum kiln_status status = KILN_OK;
+
+    kiln_put_le32(head, KILN_ESP_MAGIC_REG);
+    for (int i = 0; i < KNOCKS; i++) {
+        status = kiln_esp_command(esp, ctx, &call);
+        if (!kiln_esp_may_retry(ctx, status))
+            break;
+        KILN_TRY(kiln_sleep_ms(ctx, SLOW_SETTLE_MS));
+        KILN_TRY(kiln_esp_flush(esp, ctx));
+    }
+    return status;
+}
+
+static enum kiln_status prove(struct kiln_esp *esp, struct kiln_ctx *ctx, int probes)
 {
     enum kiln_status status = KILN_OK;
 
     if (esp->secure_download)
         return kiln_esp_sync(esp, ctx);
-    for (int i = 0; i < PROBES && status == KILN_OK; i++) {
+    KILN_TRY(knock(esp, ctx));
+    for (int i = 0; i < probes && status == KILN_OK; i++) {
         uint32_t value;
         uint32_t first = 0;
         /* A register whose contents are known to stay gives both directions something to get wrong. */
@@ -113,6 +145,9 @@ static enum kiln_status prove(struct kiln_esp *esp, struct kiln_ctx *ctx)
 enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
     uint32_t request = baud;
+    int probes = baud <= KILN_ESP_BOOT_BAUD          ? 0
+                 : esp->stub || esp->options.no_stub ? PROBES
+                                                     : PROBES_BEFORE_UPLOAD;
 
     if (esp->secure_download && (esp->facts->flags & KILN_ESP_SDM_NO_BAUD)) {
         kiln_esp_note(esp, "the rate stays at %u baud in secure download mode",
@@ -123,7 +158,7 @@ enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx
     if (!esp->stub)
         KILN_TRY(rom_request(esp, ctx, baud, &request));
     KILN_TRY(switch_both(esp, ctx, request, baud));
-    KILN_TRY(prove(esp, ctx));
+    KILN_TRY(prove(esp, ctx, probes));
     kiln_log(ctx, KILN_LOG_DEBUG, "loader", "rate is %u baud now", (unsigned)baud);
     return KILN_OK;
 }
@@ -137,7 +172,7 @@ static enum kiln_status fall_back(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
         return status;
     esp->baud = baud;
     KILN_TRY(kiln_link_set_baud(esp->link, ctx, baud));
-    KILN_TRY(kiln_sleep_ms(ctx, SETTLE_MS));
+    KILN_TRY(kiln_sleep_ms(ctx, SLOW_SETTLE_MS));
     KILN_TRY(kiln_esp_flush(esp, ctx));
     status = kiln_esp_resync(esp, ctx);
     if (status == KILN_OK && esp->stub)

@@ -56,41 +56,54 @@ static const struct kiln_chip *only_without_id(uint32_t flags)
     return NULL;
 }
 
+/* The oldest chips have a magic word and know no security information; asking them for it costs a timeout,
+ * since their ROM answers under another command's name. */
+static enum kiln_status by_magic(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                 const struct kiln_chip **out_chip)
+{
+    uint32_t magic = 0;
+    enum kiln_status status = kiln_esp_read_reg(esp, ctx, KILN_ESP_MAGIC_REG, &magic);
+
+    *out_chip = NULL;
+    if (status == KILN_E_NAK)
+        return KILN_OK; /* secure download mode refuses */
+    if (status == KILN_OK)
+        *out_chip = kiln_esp_by_magic(magic);
+    return status;
+}
+
 static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
                               const struct kiln_chip **out_chip)
 {
-    uint32_t magic = 0;
-    enum kiln_status status = kiln_esp_security_info(esp, ctx, &esp->security);
+    const struct kiln_chip *named;
+    enum kiln_status status;
 
+    KILN_TRY(by_magic(esp, ctx, &named));
+    if (named != NULL && named->esp->chip_id <= 0) {
+        *out_chip = named;
+        return KILN_OK;
+    }
+    status = kiln_esp_security_info(esp, ctx, &esp->security);
     esp->has_security = status == KILN_OK;
     if (status != KILN_OK && status != KILN_E_NAK && !kiln_esp_may_retry(ctx, status))
         return status;
-    if (esp->has_security) {
-        esp->secure_download = (esp->security.flags & KILN_ESP_SECURE_DOWNLOAD) != 0;
-        if (esp->security.has_chip_id) {
-            *out_chip = kiln_esp_by_chip_id(esp->security.chip_id);
-            if (*out_chip != NULL)
-                return KILN_OK;
-            return kiln_fail(ctx, KILN_E_UNSUPPORTED,
-                             "the board has a chip that is not known here (id %u)",
-                             (unsigned)esp->security.chip_id);
-        }
-    } else {
+    if (!esp->has_security)
         KILN_TRY(kiln_esp_flush(esp, ctx));
-    }
-    status = kiln_esp_read_reg(esp, ctx, KILN_ESP_MAGIC_REG, &magic);
-    if (status == KILN_E_NAK && esp->has_security) {
-        *out_chip = only_without_id(esp->security.flags);
-        return *out_chip != NULL ? KILN_OK : status;
-    }
-    if (status != KILN_OK)
-        return status;
-    *out_chip = kiln_esp_by_magic(magic);
-    if (*out_chip == NULL)
-        return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_LOWER_BAUD,
-                              "the board has a chip that is not known here (magic 0x%08x)",
-                              (unsigned)magic);
-    return KILN_OK;
+    else if (esp->security.has_chip_id)
+        named = kiln_esp_by_chip_id(esp->security.chip_id);
+    else if (named == NULL)
+        named = only_without_id(esp->security.flags);
+    esp->secure_download =
+        esp->has_security && (esp->security.flags & KILN_ESP_SECURE_DOWNLOAD) != 0;
+    *out_chip = named;
+    if (named != NULL)
+        return KILN_OK;
+    if (esp->has_security && esp->security.has_chip_id)
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED,
+                         "the board has a chip that is not known here (id %u)",
+                         (unsigned)esp->security.chip_id);
+    return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_LOWER_BAUD,
+                          "the board has a chip that is not known here");
 }
 
 enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx)
