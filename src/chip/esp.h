@@ -143,6 +143,18 @@ struct kiln_esp_facts {
     uint32_t force_download; /* RTC_CNTL_OPTION1_REG; 0: none */
     uint32_t force_download_mask;
     struct kiln_esp_bits crypt_count, secure_boot;
+    struct kiln_esp_bits
+        secure_boot_v1; /* set: the bootloader must not be replaced; width 0: none */
+    struct kiln_esp_bits no_manual_encrypt; /* set: the ROM encrypts nothing in download mode */
+    struct kiln_esp_bits crypt_config;      /* width 0: the chip has none */
+    struct kiln_esp_bits
+        key_hidden; /* set: the flash key is programmed; width 0: see key_purpose */
+    struct kiln_esp_bits key_purpose[6]; /* width 0 ends the list */
+    struct kiln_esp_value
+        spi_pads; /* pins of the flash as SPI_ATTACH takes them, if the ROM does not look */
+    uint32_t
+        read_pointer; /* the ROM's pointer to its flash read, by which a stub is started where secure
+                              boot forbids the direct way; 0: no such way */
     const struct kiln_esp_power_step
         *power_on; /* before SPI_ATTACH, for revision power_on_revision */
     uint16_t power_on_revision;

@@ -9,9 +9,9 @@
  * there yet goes into struct esptool_args, an option that several commands have into
  * compat_esptool_options.c. What stands before the command (port, baud, before, after, ...) is in `e->args`
  * by then, with defaults and environment applied; esptool_setting() gives a value of the configuration
- * file.
+ * file. Commands that talk to a board are rows of one table in compat_esptool_commands.c.
  */
-#include "cli/compat_esptool.h"
+#include "cli/compat_esptool_board.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -24,7 +24,9 @@ static const struct esptool_command *const commands[] = {
 
 const struct esptool_command *esptool_command_at(size_t index)
 {
-    return index < sizeof commands / sizeof commands[0] ? commands[index] : NULL;
+    size_t own = sizeof commands / sizeof commands[0];
+
+    return index < own ? commands[index] : esptool_board_command_at(index - own);
 }
 
 /* ---- what it says ---- */
@@ -136,18 +138,20 @@ const struct esptool_command esptool_cmd_version = {
 
 static const struct esptool_command *find_command(const struct esptool *e, const char *word)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        const char *name = commands[i]->name;
+    const struct esptool_command *command;
+
+    for (size_t i = 0; (command = esptool_command_at(i)) != NULL; i++) {
+        const char *name = command->name;
         size_t len = strlen(name), same = 0;
 
         if (strcmp(name, word) == 0)
-            return commands[i];
+            return command;
         while (same < len && (name[same] == word[same] || (name[same] == '-' && word[same] == '_')))
             same++;
         if (same < len || word[len] != '\0' || strchr(word, '-') != NULL)
             continue;
         esptool_warning(e, "Deprecated: Command '%s' is deprecated. Use '%s' instead.", word, name);
-        return commands[i];
+        return command;
     }
     return NULL;
 }

@@ -1,122 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /* From the selector of the request to an open link with its layers and a connected loader. */
 #include "job/job_internal.h"
+#include "job/open_link.h"
 
 #include "os/wait.h"
-#include "os/yield.h"
 
 #include <kiln/device.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_BAUD 115200u /* every boot ROM listens at this rate */
-
-static const char *after_scheme(const char *selector, const char *scheme)
-{
-    size_t length = strlen(scheme);
-
-    return strncmp(selector, scheme, length) == 0 ? selector + length : NULL;
-}
-
-static enum kiln_status open_uart_board(struct kiln_job *job, struct kiln_sim_uart *board,
-                                        bool owns)
-{
-    return kiln_sim_byte_link(&job->ctx, board, owns, FIRST_BAUD, &job->byte_link);
-}
-
-static enum kiln_status open_simulated(struct kiln_job *job, const char *text)
-{
-    struct kiln_ctx *ctx = &job->ctx;
-    struct kiln_sim_knobs knobs;
-    const struct kiln_sim_board *board;
-    struct kiln_sim_uart *uart;
-    struct kiln_sim_usb *usb;
-
-    KILN_TRY(kiln_sim_knobs_parse(ctx, text, &knobs));
-    board = kiln_sim_board_find(knobs.board);
-    if (board == NULL)
-        return kiln_fail(ctx, KILN_E_NO_DEVICE, "there is no simulated board '%s'", knobs.board);
-    if (!knobs.real_time) {
-        kiln_virtual_clock_init(&job->virtual_clock);
-        ctx->clock = &job->virtual_clock.base;
-        job->began_ns = 0;
-    }
-    if (board->make_uart != NULL) {
-        KILN_TRY(board->make_uart(ctx, &knobs, &uart));
-        return open_uart_board(job, uart, true);
-    }
-    KILN_TRY(board->make_usb(ctx, &knobs, &usb));
-    return kiln_sim_usb_link(ctx, usb, true, &job->usb_link);
-}
-
-static enum kiln_status fail_like(struct kiln_ctx *ctx, const struct kiln_error *error)
-{
-    ctx->error = *error;
-    return error->status;
-}
-
-/* Waits for a device to appear where the request says so. */
-static enum kiln_status select_device(struct kiln_job *job, struct kiln_device_list *out_list)
-{
-    struct kiln_ctx *ctx = &job->ctx;
-    struct kiln_error error = {0};
-    uint64_t until = kiln_ctx_now_ns(ctx) + (uint64_t)job->request.wait_ms * KILN_NS_PER_MS;
-
-    for (;;) {
-        enum kiln_status status = kiln_device_select(job->request.device, out_list, &error);
-
-        if (status != KILN_E_NO_DEVICE || kiln_ctx_now_ns(ctx) >= until)
-            return status == KILN_OK ? KILN_OK : fail_like(ctx, &error);
-        KILN_TRY(kiln_sleep_ms(ctx, 100));
-    }
-}
-
-static enum kiln_status open_local(struct kiln_job *job, const struct kiln_device *device)
-{
-    snprintf(job->device, sizeof job->device, "%s",
-             device->port[0] != '\0' ? device->port : device->selector);
-    if (device->kind == KILN_DEVICE_SERIAL) {
-        KILN_TRY(kiln_yield_ask(&job->ctx, device->port, &job->yielded));
-        return kiln_serial_open(&job->ctx, device->port, FIRST_BAUD, &job->byte_link);
-    }
-    if (device->kind == KILN_DEVICE_DFU || device->kind == KILN_DEVICE_DFU_RUNTIME)
-        return kiln_libusb_open(&job->ctx, device->bus, device->address, &job->usb_link);
-    return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "no loader talks to %s (%s)", device->title,
-                     kiln_device_kind_name(device->kind));
-}
-
-static enum kiln_status open_selected(struct kiln_job *job)
-{
-    struct kiln_device_list list = {0};
-    enum kiln_status status;
-
-    KILN_TRY(select_device(job, &list));
-    if (list.count > 1)
-        status = kiln_fail_hint(&job->ctx, KILN_E_AMBIGUOUS, KILN_HINT_CHOOSE_DEVICE,
-                                "'%s' means %zu devices", job->request.device, list.count);
-    else
-        status = open_local(job, &list.items[0]);
-    kiln_device_list_free(&list);
-    return status;
-}
-
 static enum kiln_status open_link(struct kiln_job *job)
 {
     const char *selector = job->request.device != NULL ? job->request.device : "";
-    struct kiln_ctx *ctx = &job->ctx;
-    const char *rest;
+    struct kiln_opened opened = {.virtual_clock = &job->virtual_clock, .yielded = -1};
+    struct kiln_clock *clock = job->ctx.clock;
+    enum kiln_status status;
 
-    snprintf(job->device, sizeof job->device, "%s", selector);
     if (job->hooks.uart != NULL)
-        return open_uart_board(job, job->hooks.uart, false);
-    if (job->hooks.usb != NULL)
-        return kiln_sim_usb_link(ctx, job->hooks.usb, false, &job->usb_link);
-    if ((rest = after_scheme(selector, "sim:")) != NULL)
-        return open_simulated(job, rest);
-    if (strstr(selector, "://") != NULL)
-        return kiln_network_open(ctx, selector, FIRST_BAUD, &job->byte_link);
-    return open_selected(job);
+        status = kiln_open_uart_board(&job->ctx, job->hooks.uart, false, &opened);
+    else if (job->hooks.usb != NULL)
+        status = kiln_sim_usb_link(&job->ctx, job->hooks.usb, false, &opened.usb_link);
+    else
+        status = kiln_open_selector(&job->ctx, selector, job->request.wait_ms, &opened);
+    if (job->ctx.clock != clock)
+        job->began_ns = 0; /* the simulated board brought its own clock */
+    snprintf(job->device, sizeof job->device, "%s",
+             opened.device[0] != '\0' ? opened.device : selector);
+    job->yielded = opened.yielded;
+    job->byte_link = opened.byte_link;
+    job->usb_link = opened.usb_link;
+    return status;
 }
 
 /* A constructor closes what it was given when it fails, so the job forgets the lower link first. */

@@ -44,12 +44,14 @@ struct kiln_esp {
     bool has_security;
     bool stub;            /* a flasher stub runs, not the ROM */
     bool secure_download; /* the ROM answers only a few commands */
+    bool found_stub;      /* it ran before we came */
     bool wrote;           /* flash was written through the stub */
     bool left;
     unsigned revision; /* major * 100 + minor */
     enum kiln_esp_port port;
     uint32_t baud;                             /* in use now */
     const struct kiln_reset_sequence *entered; /* that brought the chip in; NULL: none was needed */
+    uint32_t pins; /* of the flash, as SPI_ATTACH takes them; 0: the usual ones */
     uint32_t flash_id;
     uint64_t flash_size;
     bool has_flash;
@@ -160,8 +162,21 @@ KILN_MUST_USE enum kiln_status kiln_esp_resync(struct kiln_esp *esp, struct kiln
 KILN_MUST_USE enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                      const struct kiln_reset_sequence *sequence);
 
-/* Enters, identifies, changes the rate, starts the stub; steps the rate down from `baud` on a bad line.
- * Also used to start over in the middle of a job. */
+/* Makes an ESP loader that has not talked to anybody yet; FIRST kiln_esp_find(), then kiln_esp_equip(). */
+KILN_MUST_USE enum kiln_status kiln_esp_create(struct kiln_ctx *ctx, struct kiln_byte_link *link,
+                                               const struct kiln_loader_options *options,
+                                               struct kiln_esp **out_esp);
+/* Fills in esp->info from what is known by now. */
+void kiln_esp_fill_info(struct kiln_esp *esp);
+
+/* Enters and identifies, at the boot rate. */
+KILN_MUST_USE enum kiln_status kiln_esp_find(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* Changes the rate and starts the stub; steps the rate down from `baud` on a bad line. */
+KILN_MUST_USE enum kiln_status kiln_esp_equip(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                              uint32_t baud);
+
+/* Both. Also used to start over in the middle of a job. */
 KILN_MUST_USE enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                  uint32_t baud);
 
@@ -215,6 +230,8 @@ void kiln_esp_stub_dispose(struct kiln_esp_stub_image *image);
 KILN_MUST_USE enum kiln_status kiln_esp_stub_load(struct kiln_ctx *ctx, const char *user_dir,
                                                   const char *name,
                                                   struct kiln_esp_stub_image *out);
+/* Why no stub may run on this chip as it is, NULL if one may. */
+const char *kiln_esp_no_stub_reason(const struct kiln_esp *esp);
 /* Uploads and starts the stub if one may run; without one adds a note and stays with the ROM. */
 KILN_MUST_USE enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx);
 
@@ -243,6 +260,19 @@ KILN_MUST_USE enum kiln_status kiln_esp_flash_id(struct kiln_esp *esp, struct ki
 /* Bytes, 0 if the id does not say. */
 uint64_t kiln_esp_flash_size_of(uint32_t id);
 
+/* Gets the flash going after odd starts: reset, then the cure for an XMC chip that did not come up. Neither
+ * is an error if it does not work. Not in secure download mode. */
+KILN_MUST_USE enum kiln_status kiln_esp_wake_flash(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* SFDP bytes, at most 64. */
+KILN_MUST_USE enum kiln_status kiln_esp_read_sfdp(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                  uint32_t address, uint8_t *bytes, size_t count);
+/* Status registers 1 to `count` of 3, the first in the low byte. */
+KILN_MUST_USE enum kiln_status kiln_esp_read_status(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                    unsigned count, uint32_t *out_value);
+KILN_MUST_USE enum kiln_status kiln_esp_write_status(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                     unsigned count, uint32_t value,
+                                                     bool non_volatile);
+
 /* Range inside the flash; ARG otherwise. */
 KILN_MUST_USE enum kiln_status kiln_esp_check_range(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                     uint64_t address, uint64_t len);
@@ -255,6 +285,19 @@ KILN_MUST_USE enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, stru
 KILN_MUST_USE enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx,
                                               uint64_t address, const uint8_t *bytes, size_t len,
                                               const struct kiln_progress *progress);
+/* How one region is written. */
+struct kiln_esp_write_form {
+    bool plain; /* no compression */
+    bool
+        encrypted; /* by the chip: nothing is left out, address and length are as the chip wants them */
+};
+
+/* Writes as kiln_esp_write() does; *out_wire is how many bytes of data went out. */
+KILN_MUST_USE enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                 uint64_t address, const uint8_t *bytes, size_t len,
+                                                 struct kiln_esp_write_form form,
+                                                 const struct kiln_progress *progress,
+                                                 uint64_t *out_wire);
 KILN_MUST_USE enum kiln_status kiln_esp_read(struct kiln_loader *self, struct kiln_ctx *ctx,
                                              uint64_t address, uint8_t *bytes, size_t len,
                                              const struct kiln_progress *progress);

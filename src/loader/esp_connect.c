@@ -244,15 +244,20 @@ static enum kiln_status to_boot_rate(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return KILN_OK;
 }
 
-static enum kiln_status once(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
+enum kiln_status kiln_esp_find(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    bool early;
-
     KILN_TRY(to_boot_rate(esp, ctx));
     KILN_TRY(kiln_esp_enter(esp, ctx));
     if (esp->chip == NULL)
         KILN_TRY(kiln_esp_detect(esp, ctx));
-    KILN_TRY(kiln_esp_settle(esp, ctx));
+    esp->found_stub = esp->stub;
+    return kiln_esp_settle(esp, ctx);
+}
+
+static enum kiln_status equip_once(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
+{
+    bool early;
+
     /* Before the stub is uploaded where the ROM can: the upload then runs fast and proves the rate. */
     early = !esp->stub && (kiln_link_caps(esp->link) & KILN_LINK_BAUD) &&
             !(esp->facts->flags & KILN_ESP_ROM_MINIMAL);
@@ -270,19 +275,29 @@ static bool line_trouble(struct kiln_ctx *ctx, enum kiln_status status)
     return kiln_esp_may_retry(ctx, status) || (status == KILN_E_NAK && !kiln_deadline_passed(ctx));
 }
 
-enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
+enum kiln_status kiln_esp_equip(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
-    for (;;) {
-        enum kiln_status status = once(esp, ctx, baud);
+    enum kiln_status status = equip_once(esp, ctx, baud);
+
+    while (status != KILN_OK) {
         bool raised = esp->chip != NULL && esp->baud > KILN_ESP_BOOT_BAUD;
 
-        if (status == KILN_OK || !raised || esp->entered == NULL || !line_trouble(ctx, status))
+        if (!raised || esp->entered == NULL || !line_trouble(ctx, status))
             return status;
         kiln_esp_note(esp, "%u baud did not work, going down", (unsigned)baud);
         baud = kiln_esp_slower(baud);
         if (baud < KILN_ESP_BOOT_BAUD)
             return status;
+        KILN_TRY(kiln_esp_find(esp, ctx));
+        status = equip_once(esp, ctx, baud);
     }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
+{
+    KILN_TRY(kiln_esp_find(esp, ctx));
+    return kiln_esp_equip(esp, ctx, baud);
 }
 
 /* The state of the flash interface is lost with a reset. */

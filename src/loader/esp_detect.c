@@ -106,6 +106,25 @@ static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
                           "the board has a chip that is not known here");
 }
 
+/* Without a SYNC nobody has said who is there. A stub's replies end with 2 bytes of status, a ROM's with 4;
+ * the oldest ROM, with 2 as well, is taken for what it is more often. */
+static enum kiln_status rom_or_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    uint8_t head[4];
+    const struct kiln_esp_call call = {.op = KILN_ESP_READ_REG,
+                                       .head = head,
+                                       .head_len = sizeof head,
+                                       .tries = 3,
+                                       .timeout_ms = 1000,
+                                       .what = "tell who it is"};
+    struct kiln_esp_reply reply;
+
+    kiln_put_le32(head, KILN_ESP_MAGIC_REG);
+    KILN_TRY(kiln_esp_exchange(esp, ctx, &call, &reply));
+    esp->stub = reply.body_len == 2 && !(esp->facts->flags & KILN_ESP_ROM_MINIMAL);
+    return KILN_OK;
+}
+
 enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     const struct kiln_chip *asked = NULL;
@@ -125,7 +144,7 @@ enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx)
                               "the board has an %s and not an %s", found->title, asked->title);
     esp->chip = found;
     esp->facts = found->esp;
-    return KILN_OK;
+    return esp->options.before == KILN_BEFORE_NO_SYNC ? rom_or_stub(esp, ctx) : KILN_OK;
 }
 
 /* ---- revision, port, watchdogs ---- */

@@ -71,9 +71,10 @@ static uint32_t rom_erase_size(const struct kiln_esp *esp, uint64_t address, uin
 
 /* FLASH_BEGIN or FLASH_DEFL_BEGIN. A ROM erases here. */
 static enum kiln_status begin(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op, uint32_t size,
-                              uint32_t blocks, uint32_t block, uint64_t address, uint64_t covers)
+                              uint32_t blocks, uint32_t block, uint64_t address, uint64_t covers,
+                              bool encrypted)
 {
-    const uint32_t words[5] = {size, blocks, block, (uint32_t)address, 0};
+    const uint32_t words[5] = {size, blocks, block, (uint32_t)address, encrypted};
     bool four = !esp->stub && (esp->facts->flags & KILN_ESP_BEGIN_4_WORDS);
 
     return kiln_esp_words(esp, ctx, op, words, four ? 4 : 5,
@@ -89,7 +90,7 @@ static enum kiln_status erase_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, 
     if (!esp->stub)
         return begin(esp, ctx, KILN_ESP_FLASH_BEGIN, rom_erase_size(esp, address, len),
                      (uint32_t)((len + KILN_ESP_ROM_WRITE_BLOCK - 1) / KILN_ESP_ROM_WRITE_BLOCK),
-                     KILN_ESP_ROM_WRITE_BLOCK, address, len);
+                     KILN_ESP_ROM_WRITE_BLOCK, address, len, false);
     return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_REGION, words, 2,
                           kiln_esp_time_for(KILN_ESP_ERASE_PER_MB, len), "erase the flash");
 }
@@ -151,6 +152,7 @@ struct stream {
     size_t covers;        /* with it: whole pages */
     uint8_t *zlib;        /* zlib form, NULL: sent plain */
     size_t zlib_len;
+    struct kiln_esp_write_form form;
     uint64_t done_before;
     const struct kiln_progress *progress;
 };
@@ -166,7 +168,8 @@ static void pack(const struct kiln_esp *esp, struct stream *stream)
 {
     struct libdeflate_compressor *compressor;
 
-    if (!esp->stub && ((esp->facts->flags & KILN_ESP_ROM_MINIMAL) || esp->secure_download))
+    if (stream->form.plain ||
+        (!esp->stub && ((esp->facts->flags & KILN_ESP_ROM_MINIMAL) || esp->secure_download)))
         return;
     compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
     stream->zlib = malloc(stream->len);
@@ -259,7 +262,7 @@ static enum kiln_status send_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
         size = zlib ? (uint32_t)kiln_round_up(stream->covers, block)
                     : rom_erase_size(esp, stream->address, stream->covers);
     KILN_TRY(begin(esp, ctx, zlib ? KILN_ESP_FLASH_DEFL_BEGIN : KILN_ESP_FLASH_BEGIN, size, count,
-                   block, stream->address, stream->covers));
+                   block, stream->address, stream->covers, stream->form.encrypted));
     for (uint32_t seq = 0; seq < count; seq++) {
         size_t at = seq == 0 ? 0 : first + (size_t)(seq - 1) * block;
         size_t n = seq == 0 ? first : KILN_MIN((size_t)block, wire_len - at);
@@ -293,11 +296,12 @@ static bool stream_may_retry(struct kiln_ctx *ctx, enum kiln_status status, unsi
 }
 
 static enum kiln_status write_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
-                                     struct stream *stream)
+                                     struct stream *stream, uint64_t *wire)
 {
     enum kiln_status status = KILN_OK;
 
     pack(esp, stream);
+    *wire += stream->zlib != NULL ? stream->zlib_len : stream->len;
     for (unsigned i = 1; i <= STREAM_TRIES; i++) {
         esp->wrote = true;
         status = send_stream(esp, ctx, stream);
@@ -361,19 +365,55 @@ static size_t without_blank_tail(const struct kiln_esp *esp, const uint8_t *byte
     return len;
 }
 
-enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
-                                const uint8_t *bytes, size_t len,
-                                const struct kiln_progress *progress)
+static enum kiln_status write_encrypted(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                        uint64_t address, const uint8_t *bytes, size_t len,
+                                        struct kiln_esp_write_form form,
+                                        const struct kiln_progress *progress, uint64_t *out_wire)
 {
-    struct kiln_esp *esp = kiln_esp_of(self);
+    unsigned align = esp->stub ? esp->facts->encrypted_align : KILN_ESP_FLASH_PAGE;
     size_t at = 0;
 
+    if (!esp->stub && (esp->facts->flags & KILN_ESP_BEGIN_4_WORDS))
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED,
+                         "the boot ROM of the %s does not encrypt, only the flasher stub does",
+                         esp->chip->title);
+    if (address % align != 0 || len % esp->facts->encrypted_align != 0)
+        return kiln_fail(ctx, KILN_E_ARG, "encrypted data begins and ends at multiples of %u bytes",
+                         align);
+    while (at < len) {
+        uint64_t stop = kiln_round_down(address + at + STREAM_MAX, KILN_ESP_FLASH_BLOCK);
+        size_t n = (size_t)KILN_MIN(stop - (address + at), (uint64_t)(len - at));
+        struct stream stream = {.address = address + at,
+                                .bytes = bytes + at,
+                                .len = n,
+                                .covers = n,
+                                .form = form,
+                                .done_before = at,
+                                .progress = progress};
+
+        KILN_TRY(write_stream(esp, ctx, &stream, out_wire));
+        at += n;
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
+                                   const uint8_t *bytes, size_t len,
+                                   struct kiln_esp_write_form form,
+                                   const struct kiln_progress *progress, uint64_t *out_wire)
+{
+    size_t at = 0;
+
+    *out_wire = 0;
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
+    if (form.encrypted)
+        return write_encrypted(esp, ctx, address, bytes, len, form, progress, out_wire);
     if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
         return kiln_fail(ctx, KILN_E_ARG, "only whole pages of 4096 bytes can be written");
     while (at < len) {
         size_t n = blank_run(bytes + at, len - at);
-        struct stream stream = {.address = address + at, .done_before = at, .progress = progress};
+        struct stream stream = {
+            .address = address + at, .form = form, .done_before = at, .progress = progress};
 
         if (n == len - at || n >= BLANK_MIN) {
             KILN_TRY(erase_range(esp, ctx, address + at, n, progress, at));
@@ -382,11 +422,21 @@ enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx, 
             stream.bytes = bytes + at;
             stream.covers = n;
             stream.len = without_blank_tail(esp, bytes + at, n);
-            KILN_TRY(write_stream(esp, ctx, &stream));
+            KILN_TRY(write_stream(esp, ctx, &stream, out_wire));
         }
         at += n;
     }
     return KILN_OK;
+}
+
+enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                const uint8_t *bytes, size_t len,
+                                const struct kiln_progress *progress)
+{
+    const struct kiln_esp_write_form form = {false, false};
+    uint64_t wire;
+
+    return kiln_esp_write_as(kiln_esp_of(self), ctx, address, bytes, len, form, progress, &wire);
 }
 
 /* ---- digest ---- */

@@ -61,7 +61,7 @@ static enum kiln_status copy_options(struct kiln_esp *esp, struct kiln_ctx *ctx,
     return KILN_OK;
 }
 
-static void fill_info(struct kiln_esp *esp)
+void kiln_esp_fill_info(struct kiln_esp *esp)
 {
     struct kiln_target_info *target = &esp->info;
     bool minimal = !esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL) != 0;
@@ -95,7 +95,7 @@ static enum kiln_status connect(struct kiln_esp *esp, struct kiln_ctx *ctx)
     KILN_TRY(kiln_esp_speed_up(esp, ctx));
     KILN_TRY(kiln_esp_attach(esp, ctx));
     KILN_TRY(kiln_esp_describe(esp, ctx));
-    fill_info(esp);
+    kiln_esp_fill_info(esp);
     return KILN_OK;
 }
 
@@ -116,22 +116,38 @@ static void release(struct kiln_esp *esp, struct kiln_ctx *ctx)
         kiln_cleanup_run(&stack, ctx);
 }
 
-enum kiln_status kiln_esp_connect(struct kiln_ctx *ctx, struct kiln_byte_link *link,
-                                  const struct kiln_loader_options *options,
-                                  struct kiln_loader **out_loader)
+enum kiln_status kiln_esp_create(struct kiln_ctx *ctx, struct kiln_byte_link *link,
+                                 const struct kiln_loader_options *options,
+                                 struct kiln_esp **out_esp)
 {
     struct kiln_esp *esp = calloc(1, sizeof *esp);
     enum kiln_status status;
 
-    *out_loader = NULL;
+    *out_esp = NULL;
     if (esp == NULL)
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
     esp->base.ops = &ops;
     esp->link = link;
     kiln_slip_decoder_init(&esp->rx, esp->rx_frame, sizeof esp->rx_frame);
     status = copy_options(esp, ctx, options);
-    if (status == KILN_OK)
-        status = connect(esp, ctx);
+    if (status != KILN_OK) {
+        dispose(&esp->base);
+        return status;
+    }
+    *out_esp = esp;
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_connect(struct kiln_ctx *ctx, struct kiln_byte_link *link,
+                                  const struct kiln_loader_options *options,
+                                  struct kiln_loader **out_loader)
+{
+    struct kiln_esp *esp;
+    enum kiln_status status;
+
+    *out_loader = NULL;
+    KILN_TRY(kiln_esp_create(ctx, link, options, &esp));
+    status = connect(esp, ctx);
     if (status != KILN_OK) {
         release(esp, ctx);
         dispose(&esp->base);

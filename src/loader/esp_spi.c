@@ -148,12 +148,15 @@ uint64_t kiln_esp_flash_size_of(uint32_t id)
 
 static enum kiln_status attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    const uint32_t pins[2] = {0, 0};
+    uint32_t pins[2] = {esp->pins, 0};
     const uint32_t nothing[4] = {0, 0, 0, 0};
 
     if (!esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL))
         return kiln_esp_words(esp, ctx, KILN_ESP_FLASH_BEGIN, nothing, 4, 0,
                               "connect the flash pins");
+    /* Flash inside the package is on pins that only eFuses tell, and this ROM does not look there. */
+    if (pins[0] == 0 && !esp->stub && !esp->secure_download)
+        KILN_TRY(kiln_esp_value(esp, ctx, &esp->facts->spi_pads, &pins[0]));
     return kiln_esp_words(esp, ctx, KILN_ESP_SPI_ATTACH, pins, esp->stub ? 1 : 2, 0,
                           "connect the flash pins");
 }
@@ -171,8 +174,8 @@ static enum kiln_status find_size(struct kiln_esp *esp, struct kiln_ctx *ctx)
         }
         return KILN_OK;
     }
-    KILN_TRY(kiln_esp_flash_id(esp, ctx, &id));
-    esp->flash_id = id;
+    KILN_TRY(kiln_esp_wake_flash(esp, ctx));
+    id = esp->flash_id;
     if (esp->options.flash_size == 0 && (id == 0 || id == 0xffffff || id == 0xffff3f)) {
         esp->has_flash = false;
         kiln_esp_note(esp,

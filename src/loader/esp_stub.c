@@ -9,10 +9,8 @@
 #define GREETING_MS 1000u
 
 /* Why none may run on this chip, or NULL. */
-static const char *obstacle(const struct kiln_esp *esp)
+const char *kiln_esp_no_stub_reason(const struct kiln_esp *esp)
 {
-    if (esp->options.no_stub)
-        return "the stub was switched off";
     if (esp->secure_download)
         return "secure download mode runs no stub";
     if ((esp->facts->flags & KILN_ESP_NO_STUB_SB) && esp->has_security &&
@@ -32,18 +30,11 @@ static enum kiln_status upload(struct kiln_esp *esp, struct kiln_ctx *ctx,
     return KILN_OK;
 }
 
-/* The ROM may or may not answer before it jumps; the stub's greeting is what counts. */
-static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t entry)
+static enum kiln_status await_greeting(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op)
 {
-    uint8_t request[KILN_ESP_HEADER_LEN + 8];
-    const uint32_t words[2] = {0, entry};
-    uint64_t saved;
+    uint64_t saved = kiln_deadline_narrow(ctx, GREETING_MS);
     enum kiln_status status;
 
-    kiln_esp_put_header(request, KILN_ESP_MEM_END, 8, 0);
-    kiln_esp_put_words(request + KILN_ESP_HEADER_LEN, words, 2);
-    KILN_TRY(kiln_esp_send_frame(esp, ctx, request, sizeof request));
-    saved = kiln_deadline_narrow(ctx, GREETING_MS);
     for (;;) {
         struct kiln_esp_reply reply;
         unsigned error;
@@ -53,8 +44,7 @@ static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32
             break;
         if (esp->rx.len == 4 && memcmp(esp->rx.frame, "OHAI", 4) == 0)
             break;
-        if (!kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, &reply) ||
-            reply.op != KILN_ESP_MEM_END)
+        if (!kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, &reply) || reply.op != op)
             continue;
         if (kiln_esp_judge(&reply, 0, &error) == KILN_ESP_VERDICT_ERROR) {
             status =
@@ -67,9 +57,47 @@ static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32
     return status;
 }
 
+static enum kiln_status send_words(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op,
+                                   const uint32_t words[2])
+{
+    uint8_t request[KILN_ESP_HEADER_LEN + 8];
+
+    kiln_esp_put_header(request, op, 8, 0);
+    kiln_esp_put_words(request + KILN_ESP_HEADER_LEN, words, 2);
+    return kiln_esp_send_frame(esp, ctx, request, sizeof request);
+}
+
+/* Where secure boot forbids MEM_END to jump: the ROM's own flash read is a call through a pointer in RAM. */
+static enum kiln_status start_by_pointer(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t entry)
+{
+    const uint32_t stay[2] = {1, 0};
+    const uint32_t nothing[2] = {0, 0};
+    uint32_t before = 0;
+
+    KILN_TRY(kiln_esp_words(esp, ctx, KILN_ESP_MEM_END, stay, 2, 0, "finish the upload"));
+    KILN_TRY(kiln_esp_read_reg(esp, ctx, esp->facts->read_pointer, &before));
+    KILN_TRY(kiln_esp_write_reg(esp, ctx, esp->facts->read_pointer, entry));
+    KILN_TRY(send_words(esp, ctx, KILN_ESP_READ_FLASH_SLOW, nothing));
+    KILN_TRY(await_greeting(esp, ctx, KILN_ESP_READ_FLASH_SLOW));
+    return kiln_esp_write_reg(esp, ctx, esp->facts->read_pointer, before);
+}
+
+/* The ROM may or may not answer before it jumps; the stub's greeting is what counts. */
+static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t entry)
+{
+    const uint32_t words[2] = {0, entry};
+
+    if (esp->facts->read_pointer != 0 && esp->has_security &&
+        (esp->security.flags & KILN_ESP_SECURE_BOOT))
+        return start_by_pointer(esp, ctx, entry);
+    KILN_TRY(send_words(esp, ctx, KILN_ESP_MEM_END, words));
+    return await_greeting(esp, ctx, KILN_ESP_MEM_END);
+}
+
 enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    const char *reason = obstacle(esp);
+    const char *reason =
+        esp->options.no_stub ? "the stub was switched off" : kiln_esp_no_stub_reason(esp);
     struct kiln_esp_stub_image image;
     enum kiln_status status;
 

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* From the port to the reset at the end: what every command that talks to a board has in common. */
+#include "cli/compat_esptool_board.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BOOT_BAUD   115200
+#define PORTS_MAX   64
+#define WITHOUT_END 1000000u /* tries to connect */
+
+/* ---- Ctrl-C ---- */
+
+static struct kiln_esp_session *volatile interrupted_session;
+
+static void on_interrupt(int number)
+{
+    struct kiln_esp_session *session = interrupted_session;
+
+    (void)number;
+    if (session != NULL)
+        kiln_esp_session_cancel(session);
+}
+
+static void catch_interrupts(struct kiln_esp_session *session)
+{
+    struct sigaction action = {.sa_handler = session != NULL ? on_interrupt : SIG_DFL};
+
+    /* The second one ends the program at once. */
+    action.sa_flags = (int)SA_RESETHAND;
+    interrupted_session = session;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- errors ---- */
+
+int esptool_board_fail(struct esptool_board *b)
+{
+    const struct kiln_error *error = kiln_esp_session_error(b->session);
+
+    if (error->status == KILN_E_CANCELLED) {
+        esptool_error(b->e, "\nKeyboardInterrupt: Run cancelled by user.");
+        return 2;
+    }
+    if (error->status == KILN_E_GONE || error->status == KILN_E_IO) {
+        esptool_error(b->e, "\nA serial exception error occurred: %s", error->message);
+        return 1;
+    }
+    return esptool_fail(b->e, error);
+}
+
+static int connect_fail(struct esptool_board *b)
+{
+    const struct kiln_error *error = kiln_esp_session_error(b->session);
+    const struct kiln_chip *chip = kiln_chip_named(b->e->args.chip);
+    const char *who = chip != NULL ? kiln_chip_summary(chip).title : "Espressif device";
+
+    switch (error->status) {
+    case KILN_E_NO_DEVICE:
+    case KILN_E_DENIED:
+    case KILN_E_BUSY:
+        esptool_fatal(b->e, "Could not open %s, the port is busy or doesn't exist.\n(%s)",
+                      b->about.device, error->message);
+        break;
+    case KILN_E_REFUSED:
+        return esptool_fatal(b->e, "%s. Wrong chip argument?", error->message);
+    case KILN_E_ARG:
+        if (strstr(error->message, "reset sequence") == NULL)
+            return esptool_board_fail(b);
+        return esptool_fatal(b->e, "Invalid custom reset sequence option format: %s",
+                             error->message);
+    case KILN_E_TIMEOUT:
+    case KILN_E_PROTO:
+        esptool_fatal(b->e, "Failed to connect to %s: %s.", who, error->message);
+        break;
+    default:
+        return esptool_board_fail(b);
+    }
+    if (error->hint != KILN_HINT_NONE)
+        esptool_error(b->e, "%s", kiln_hint_text(error->hint));
+    return 2;
+}
+
+/* ---- a session on one port ---- */
+
+static enum kiln_reset_before before_of(const char *text)
+{
+    if (strcmp(text, "usb-reset") == 0)
+        return KILN_RESET_BEFORE_USB;
+    if (strcmp(text, "no-reset") == 0)
+        return KILN_RESET_BEFORE_NONE;
+    return strcmp(text, "no-reset-no-sync") == 0 ? KILN_RESET_BEFORE_NO_SYNC
+                                                 : KILN_RESET_BEFORE_DEFAULT;
+}
+
+static enum kiln_reset_after after_of(const char *text)
+{
+    if (strcmp(text, "soft-reset") == 0)
+        return KILN_RESET_AFTER_SOFT;
+    if (strcmp(text, "no-reset") == 0)
+        return KILN_RESET_AFTER_STAY;
+    if (strcmp(text, "no-reset-stub") == 0)
+        return KILN_RESET_AFTER_STAY_STUB;
+    return strcmp(text, "watchdog-reset") == 0 ? KILN_RESET_AFTER_WATCHDOG
+                                               : KILN_RESET_AFTER_DEFAULT;
+}
+
+static uint32_t attempts_of(const struct esptool *e)
+{
+    const char *setting = esptool_setting(e, "connect_attempts");
+    int64_t attempts = e->args.connect_attempts;
+
+    if (setting != NULL && attempts == 7 && !esptool_int(setting, &attempts))
+        attempts = 7;
+    return attempts <= 0 || attempts > (int64_t)WITHOUT_END ? WITHOUT_END : (uint32_t)attempts;
+}
+
+void esptool_board_look(struct esptool_board *b)
+{
+    kiln_esp_session_about(b->session, &b->about);
+}
+
+static int create_session(struct esptool_board *b, const char *port)
+{
+    const struct esptool_args *args = &b->e->args;
+    struct kiln_esp_session_options options = KILN_ESP_SESSION_OPTIONS_INIT;
+
+    options.device = port;
+    options.chip = strcmp(args->chip, "auto") == 0 ? NULL : args->chip;
+    options.reset_sequence = esptool_setting(b->e, "custom_reset_sequence");
+    options.baud = (uint32_t)args->baud;
+    options.connect_attempts = attempts_of(b->e);
+    options.before = before_of(args->before);
+    options.after = after_of(args->after);
+    options.no_stub = args->no_stub;
+    options.watch = esptool_watch_link;
+    options.user = &b->watch;
+    if (kiln_esp_session_create(&options, &b->session) != KILN_OK)
+        return esptool_fatal(b->e, "out of memory");
+    catch_interrupts(b->session);
+    return 0;
+}
+
+static void end_session(struct esptool_board *b)
+{
+    catch_interrupts(NULL);
+    kiln_esp_session_free(b->session);
+    b->session = NULL;
+}
+
+static void warn_without_lines(struct esptool_board *b)
+{
+    bool wants = strncmp(b->e->args.before, "no-reset", 8) != 0;
+
+    if (wants && !b->about.has_reset_lines && strstr(b->about.device, "://") == NULL &&
+        b->about.device[0] == '/')
+        esptool_warning(b->e,
+                        "Chip was NOT reset. Setting RTS/DTR lines is not supported for port "
+                        "'%s'. Set --before and --after arguments to 'no-reset' and switch to "
+                        "bootloader manually to avoid this warning.",
+                        b->about.device);
+}
+
+/* One try of a port. False leaves the session for its error. */
+static bool connect_port(struct esptool_board *b, const char *port, int *out_status)
+{
+    bool good;
+
+    *out_status = create_session(b, port);
+    if (*out_status != 0)
+        return false;
+    if (!b->e->args.silent)
+        fputs("Connecting...", stdout);
+    fflush(stdout);
+    b->watch.connecting = true;
+    good = kiln_esp_session_connect(b->session) == KILN_OK;
+    b->watch.connecting = false;
+    if (!b->e->args.silent)
+        putchar('\n');
+    esptool_board_look(b);
+    warn_without_lines(b);
+    if (good && strcmp(b->e->args.chip, "auto") == 0)
+        esptool_print(b->e, "Detecting chip type... %s", b->about.title);
+    return good;
+}
+
+static int connect_given(struct esptool_board *b)
+{
+    const char *setting = esptool_setting(b->e, "open_port_attempts");
+    const char *env = getenv("ESPTOOL_OPEN_PORT_ATTEMPTS");
+    int64_t attempts = 1;
+    int status = 0;
+
+    if (env != NULL)
+        setting = env;
+    if (setting != NULL && !esptool_int(setting, &attempts))
+        return esptool_fatal(b->e, "Invalid value for ESPTOOL_OPEN_PORT_ATTEMPTS.");
+    if (attempts != 1 && strcmp(b->e->args.chip, "auto") == 0) {
+        esptool_warning(b->e, "The ESPTOOL_OPEN_PORT_ATTEMPTS (open_port_attempts) option can only "
+                              "be used with --port and --chip arguments.");
+        attempts = 1;
+    }
+    esptool_print(b->e, "Serial port %s:", b->e->args.port);
+    for (int64_t i = 1; !connect_port(b, b->e->args.port, &status); i++) {
+        struct timespec nap = {.tv_nsec = 100000000};
+
+        if (status != 0)
+            return status;
+        if (i == attempts || kiln_esp_session_error(b->session)->status == KILN_E_CANCELLED)
+            return connect_fail(b);
+        if (i == 1)
+            esptool_print(b->e, "%s\nRetrying failed connection...",
+                          kiln_esp_session_error(b->session)->message);
+        end_session(b);
+        nanosleep(&nap, NULL);
+    }
+    return 0;
+}
+
+/* ---- looking for a port ---- */
+
+static bool contains(const char *text, const char *part)
+{
+    return strcasestr(text, part) != NULL;
+}
+
+static int one_filter(struct esptool *e, const char *filter, const struct kiln_device *device,
+                      bool *out_good)
+{
+    const char *value = strchr(filter, '=');
+    size_t len = value != NULL ? (size_t)(value - filter) : 0;
+    int64_t number = 0;
+
+    if (value == NULL)
+        return esptool_fatal(e, "Option --port-filter argument must consist of key=value. (got %s)",
+                             filter);
+    value++;
+    if (len == 3 && (strncmp(filter, "vid", 3) == 0 || strncmp(filter, "pid", 3) == 0)) {
+        if (!esptool_int(value, &number))
+            return esptool_fatal(e, "Option --port-filter %.3s: '%s' is not a valid integer.",
+                                 filter, value);
+        *out_good = device != NULL && (filter[0] == 'v' ? device->vid : device->pid) == number;
+        return 0;
+    }
+    if (len == 4 && strncmp(filter, "name", 4) == 0) {
+        *out_good =
+            device != NULL && (contains(device->title, value) || contains(device->port, value));
+        return 0;
+    }
+    if (len == 6 && strncmp(filter, "serial", 6) == 0) {
+        *out_good = device != NULL && contains(device->serial, value);
+        return 0;
+    }
+    return esptool_fatal(e, "Option --port-filter argument key not recognized: '%s'.", filter);
+}
+
+/* Filters of one key are alternatives, those of different keys conditions. */
+static int filter_device(struct esptool *e, const struct kiln_device *device, bool *out_good)
+{
+    const struct esptool_words *filters = &e->args.port_filter;
+
+    *out_good = true;
+    for (size_t i = 0; i < filters->count; i++) {
+        const char *equals = strchr(filters->word[i], '=');
+        size_t len = equals != NULL ? (size_t)(equals - filters->word[i]) : 0;
+        bool any = false;
+
+        for (size_t k = 0; k < filters->count; k++) {
+            bool good = false;
+            int status = one_filter(e, filters->word[k], device, &good);
+
+            if (status != 0)
+                return status;
+            if (strncmp(filters->word[k], filters->word[i], len + 1) == 0)
+                any = any || good;
+        }
+        *out_good = *out_good && any;
+    }
+    return 0;
+}
+
+static int rank(const struct kiln_device *device)
+{
+    if (device->vid == 0x303a)
+        return 0;
+    return strstr(device->port, "ttyUSB") != NULL || strstr(device->port, "ttyACM") != NULL ? 1 : 2;
+}
+
+static int find_ports(struct esptool *e, const struct kiln_device_list *list,
+                      const struct kiln_device *out[], size_t *out_count)
+{
+    *out_count = 0;
+    for (int wanted = 0; wanted <= 2; wanted++) {
+        for (size_t i = 0; i < list->count && *out_count < PORTS_MAX; i++) {
+            bool good = false;
+            int status;
+
+            if (list->items[i].kind != KILN_DEVICE_SERIAL || rank(&list->items[i]) != wanted)
+                continue;
+            status = filter_device(e, &list->items[i], &good);
+            if (status != 0)
+                return status;
+            if (good)
+                out[(*out_count)++] = &list->items[i];
+        }
+    }
+    return 0;
+}
+
+static int connect_any(struct esptool_board *b, const struct kiln_device_list *list)
+{
+    const struct kiln_device *ports[PORTS_MAX];
+    size_t count = 0;
+    bool none;
+    int status = filter_device(b->e, NULL, &none); /* mistakes show without a port too */
+
+    if (status == 0)
+        status = find_ports(b->e, list, ports, &count);
+    if (status != 0)
+        return status;
+    esptool_print(b->e, "Found %zu serial ports...", count);
+    for (size_t i = 0; i < count; i++) {
+        esptool_print(b->e, "Serial port %s:", ports[i]->port);
+        if (connect_port(b, ports[i]->port, &status))
+            return 0;
+        if (status != 0)
+            return status;
+        if (kiln_esp_session_error(b->session)->status == KILN_E_CANCELLED)
+            return connect_fail(b);
+        esptool_error(b->e, "%s failed to connect: %s", ports[i]->port,
+                      kiln_esp_session_error(b->session)->message);
+        end_session(b);
+    }
+    return esptool_fatal(b->e,
+                         "Could not connect to an Espressif device on any of the %zu available "
+                         "serial ports.",
+                         count);
+}
+
+static int connect_board(struct esptool_board *b)
+{
+    struct kiln_device_list list = {0};
+    struct kiln_error error = {0};
+    int status;
+
+    if (b->e->args.port != NULL)
+        return connect_given(b);
+    if (kiln_device_enumerate(&list, &error) != KILN_OK)
+        return esptool_fail(b->e, &error);
+    status = connect_any(b, &list);
+    kiln_device_list_free(&list);
+    return status;
+}
+
+/* ---- what it is ---- */
+
+void esptool_print_mac(const struct esptool_board *b)
+{
+    const uint8_t *mac = b->about.mac;
+
+    if (b->about.mac_len == 8) {
+        esptool_print(b->e, "%-20s%02x:%02x:%02x:%02x:%02x:%02x:%02x:%02x", "MAC:", mac[0], mac[1],
+                      mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]);
+        esptool_print(b->e, "%-20s%02x:%02x:%02x:%02x:%02x:%02x", "BASE MAC:", mac[0], mac[1],
+                      mac[2], mac[5], mac[6], mac[7]);
+        esptool_print(b->e, "%-20s%02x:%02x", "MAC_EXT:", mac[3], mac[4]);
+    } else {
+        esptool_print(b->e, "%-20s%02x:%02x:%02x:%02x:%02x:%02x", "MAC:", mac[0], mac[1], mac[2],
+                      mac[3], mac[4], mac[5]);
+    }
+}
+
+static void print_board(const struct esptool_board *b)
+{
+    const struct kiln_esp_about *about = &b->about;
+
+    esptool_print(b->e, "Connected to %s on %s:", about->title, about->device);
+    if (about->secure_download) {
+        esptool_print(b->e, "%-20s%s in Secure Download Mode\n", "Chip type:", about->title);
+        return;
+    }
+    esptool_print(b->e, "%-20s%s", "Chip type:", about->variant);
+    esptool_print(b->e, "%-20s%s", "Features:", about->features);
+    esptool_print(b->e, "%-20s%uMHz", "Crystal frequency:", (unsigned)about->crystal_mhz);
+    if (about->usb != KILN_ESP_USB_NONE)
+        esptool_print(b->e, "%-20s%s",
+                      "USB mode:", about->usb == KILN_ESP_USB_OTG ? "USB-OTG" : "USB-Serial/JTAG");
+    esptool_print_mac(b);
+    esptool_print(b->e, "%s", "");
+}
+
+/* Lines that came since the last look. */
+static void print_notes(struct esptool_board *b, size_t from)
+{
+    const char *at = b->about.notes + (from < strlen(b->about.notes) ? from : 0);
+
+    if (from >= strlen(b->about.notes))
+        return;
+    while (*at != '\0') {
+        size_t len = strcspn(at, "\n");
+
+        if (len > 0)
+            esptool_note(b->e, "%.*s", (int)len, at);
+        at += len + (at[len] == '\n');
+    }
+}
+
+static int start_stub(struct esptool_board *b)
+{
+    size_t noted = strlen(b->about.notes);
+    bool uploads = !b->about.stub && !b->e->args.no_stub && b->about.no_stub_reason == NULL;
+    uint32_t before = b->about.baud;
+
+    if (b->about.found_stub)
+        esptool_print(b->e, "Stub flasher is already running. No upload is necessary.");
+    else if (!uploads && !b->e->args.no_stub)
+        esptool_warning(b->e,
+                        "Stub flasher has been disabled: %s. Set --no-stub to suppress this "
+                        "warning.",
+                        b->about.no_stub_reason);
+    if (uploads)
+        esptool_print(b->e, "Uploading stub flasher...");
+    if (kiln_esp_session_start(b->session) != KILN_OK)
+        return esptool_board_fail(b);
+    esptool_board_look(b);
+    if (uploads && b->about.stub)
+        esptool_print(b->e, "Running stub flasher...\nStub flasher running.");
+    else if (uploads)
+        print_notes(b, noted);
+    if (b->about.baud != before)
+        esptool_print(b->e, "Changing baud rate to %u...\nChanged.", (unsigned)b->about.baud);
+    return 0;
+}
+
+static int attach(struct esptool_board *b)
+{
+    const char *text = b->e->args.spi_connection;
+    unsigned pin[5] = {0};
+    uint32_t pins = KILN_ESP_PINS_DEFAULT;
+    uint32_t id;
+
+    if (text != NULL) {
+        esptool_print(b->e, "Configuring SPI flash mode (%s)...", text);
+        if (strcmp(text, "HSPI") == 0)
+            pins = KILN_ESP_PINS_HSPI;
+        else if (sscanf(text, "%u,%u,%u,%u,%u", &pin[0], &pin[1], &pin[2], &pin[3], &pin[4]) == 5)
+            pins = KILN_ESP_PINS(pin[0], pin[1], pin[2], pin[3], pin[4]);
+    } else if (!b->about.stub) {
+        esptool_print(b->e, "Enabling default SPI flash mode...");
+    }
+    if (kiln_esp_session_attach(b->session, pins) != KILN_OK)
+        return esptool_board_fail(b);
+    esptool_board_look(b);
+    id = b->about.flash_id;
+    if (!b->about.secure_download && (id == 0 || id == 0xffffff || id == 0xffff3f))
+        esptool_warning(b->e, "Failed to communicate with the flash chip, read/write operations "
+                              "will fail. Try checking the chip connections or removing any other "
+                              "hardware connected to IOs.");
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static int leave(struct esptool_board *b)
+{
+    const char *after = b->e->args.after;
+    enum kiln_status status;
+
+    esptool_print(b->e, "%s", "");
+    if (b->started_program) {
+        esptool_print(b->e, "Exiting immediately.");
+        return 0;
+    }
+    if (strcmp(after, "watchdog-reset") == 0 && !b->about.watchdog_resets) {
+        esptool_warning(b->e,
+                        "Watchdog hard reset is not supported on %s, attempting classic hard "
+                        "reset instead.",
+                        b->about.title);
+        kiln_esp_session_set_after(b->session, KILN_RESET_AFTER_DEFAULT);
+        after = "hard-reset";
+    }
+    if (strcmp(after, "hard-reset") == 0)
+        esptool_print(b->e, "Hard resetting via RTS pin...");
+    else if (strcmp(after, "watchdog-reset") == 0)
+        esptool_print(b->e, "Hard resetting with a watchdog...");
+    else if (strcmp(after, "soft-reset") == 0)
+        esptool_print(b->e, "Soft resetting...");
+    else
+        esptool_print(b->e, strcmp(after, "no-reset") == 0 ? "Staying in bootloader."
+                                                           : "Staying in flasher stub.");
+    status = kiln_esp_session_leave(b->session);
+    if (status == KILN_E_UNSUPPORTED && strcmp(after, "hard-reset") == 0) {
+        esptool_note(b->e, "%s.", kiln_esp_session_error(b->session)->message);
+        return 0;
+    }
+    return status == KILN_OK ? 0 : esptool_board_fail(b);
+}
+
+static int session(struct esptool_board *b, unsigned needs, int (*work)(struct esptool_board *b))
+{
+    int status;
+
+    if (b->about.secure_download && !(needs & ESPTOOL_SECURE))
+        return esptool_fatal(b->e, "The '%s' command is not available in Secure Download Mode.",
+                             b->e->command->name);
+    status = start_stub(b);
+    if (status != 0)
+        return status;
+    esptool_print(b->e, "%s", "");
+    if (needs & ESPTOOL_ATTACH)
+        status = attach(b);
+    return status != 0 ? status : work(b);
+}
+
+int esptool_on_board(struct esptool *e, unsigned needs, int (*work)(struct esptool_board *b))
+{
+    struct esptool_board b = {.e = e, .watch = {.e = e}};
+    int status = connect_board(&b);
+
+    if (status == 0) {
+        int left;
+
+        print_board(&b);
+        status = session(&b, needs, work);
+        fflush(stdout);
+        left = leave(&b);
+        if (status == 0)
+            status = left;
+    }
+    end_session(&b);
+    return status;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* From a selector to an open link. */
+#include "job/open_link.h"
+
+#include "link/open.h"
+#include "os/yield.h"
+
+#include <kiln/device.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST_BAUD 115200u /* every boot ROM listens at this rate */
+
+static const char *after_scheme(const char *selector, const char *scheme)
+{
+    size_t length = strlen(scheme);
+
+    return strncmp(selector, scheme, length) == 0 ? selector + length : NULL;
+}
+
+enum kiln_status kiln_open_uart_board(struct kiln_ctx *ctx, struct kiln_sim_uart *board, bool owns,
+                                      struct kiln_opened *out)
+{
+    return kiln_sim_byte_link(ctx, board, owns, FIRST_BAUD, &out->byte_link);
+}
+
+static enum kiln_status open_simulated(struct kiln_ctx *ctx, const char *text,
+                                       struct kiln_opened *out)
+{
+    struct kiln_sim_knobs knobs;
+    const struct kiln_sim_board *board;
+    struct kiln_sim_uart *uart;
+    struct kiln_sim_usb *usb;
+
+    KILN_TRY(kiln_sim_knobs_parse(ctx, text, &knobs));
+    board = kiln_sim_board_find(knobs.board);
+    if (board == NULL)
+        return kiln_fail(ctx, KILN_E_NO_DEVICE, "there is no simulated board '%s'", knobs.board);
+    if (!knobs.real_time) {
+        kiln_virtual_clock_init(out->virtual_clock);
+        ctx->clock = &out->virtual_clock->base;
+    }
+    if (board->make_uart != NULL) {
+        KILN_TRY(board->make_uart(ctx, &knobs, &uart));
+        return kiln_open_uart_board(ctx, uart, true, out);
+    }
+    KILN_TRY(board->make_usb(ctx, &knobs, &usb));
+    return kiln_sim_usb_link(ctx, usb, true, &out->usb_link);
+}
+
+static enum kiln_status fail_like(struct kiln_ctx *ctx, const struct kiln_error *error)
+{
+    ctx->error = *error;
+    return error->status;
+}
+
+/* Waits for a device to appear. */
+static enum kiln_status select_device(struct kiln_ctx *ctx, const char *selector, uint32_t wait_ms,
+                                      struct kiln_device_list *out_list)
+{
+    struct kiln_error error = {0};
+    uint64_t until = kiln_ctx_now_ns(ctx) + (uint64_t)wait_ms * KILN_NS_PER_MS;
+
+    for (;;) {
+        enum kiln_status status = kiln_device_select(selector, out_list, &error);
+
+        if (status != KILN_E_NO_DEVICE || kiln_ctx_now_ns(ctx) >= until)
+            return status == KILN_OK ? KILN_OK : fail_like(ctx, &error);
+        KILN_TRY(kiln_sleep_ms(ctx, 100));
+    }
+}
+
+static enum kiln_status open_local(struct kiln_ctx *ctx, const struct kiln_device *device,
+                                   struct kiln_opened *out)
+{
+    snprintf(out->device, sizeof out->device, "%s",
+             device->port[0] != '\0' ? device->port : device->selector);
+    if (device->kind == KILN_DEVICE_SERIAL) {
+        KILN_TRY(kiln_yield_ask(ctx, device->port, &out->yielded));
+        return kiln_serial_open(ctx, device->port, FIRST_BAUD, &out->byte_link);
+    }
+    if (device->kind == KILN_DEVICE_DFU || device->kind == KILN_DEVICE_DFU_RUNTIME)
+        return kiln_libusb_open(ctx, device->bus, device->address, &out->usb_link);
+    return kiln_fail(ctx, KILN_E_UNSUPPORTED, "no loader talks to %s (%s)", device->title,
+                     kiln_device_kind_name(device->kind));
+}
+
+static enum kiln_status open_selected(struct kiln_ctx *ctx, const char *selector, uint32_t wait_ms,
+                                      struct kiln_opened *out)
+{
+    struct kiln_device_list list = {0};
+    enum kiln_status status;
+
+    KILN_TRY(select_device(ctx, selector, wait_ms, &list));
+    if (list.count > 1)
+        status = kiln_fail_hint(ctx, KILN_E_AMBIGUOUS, KILN_HINT_CHOOSE_DEVICE,
+                                "'%s' means %zu devices", selector, list.count);
+    else
+        status = open_local(ctx, &list.items[0], out);
+    kiln_device_list_free(&list);
+    return status;
+}
+
+enum kiln_status kiln_open_selector(struct kiln_ctx *ctx, const char *selector, uint32_t wait_ms,
+                                    struct kiln_opened *out)
+{
+    const char *rest = after_scheme(selector, "sim:");
+
+    snprintf(out->device, sizeof out->device, "%s", selector);
+    if (rest != NULL)
+        return open_simulated(ctx, rest, out);
+    if (strstr(selector, "://") != NULL)
+        return kiln_network_open(ctx, selector, FIRST_BAUD, &out->byte_link);
+    return open_selected(ctx, selector, wait_ms, out);
+}
