@@ -56,28 +56,20 @@ static int connect_fail(struct esptool_board *b)
     const struct kiln_error *error = kiln_esp_session_error(b->session);
     const struct kiln_chip *chip = kiln_chip_named(b->e->args.chip);
     const char *who = chip != NULL ? kiln_chip_summary(chip).title : "Espressif device";
+    enum kiln_status status = error->status;
 
-    switch (error->status) {
-    case KILN_E_NO_DEVICE:
-    case KILN_E_DENIED:
-    case KILN_E_BUSY:
-        esptool_fatal(b->e, "Could not open %s, the port is busy or doesn't exist.\n(%s)",
-                      b->about.device, error->message);
-        break;
-    case KILN_E_REFUSED:
+    if (status == KILN_E_REFUSED)
         return esptool_fatal(b->e, "%s. Wrong chip argument?", error->message);
-    case KILN_E_ARG:
-        if (strstr(error->message, "reset sequence") == NULL)
-            return esptool_board_fail(b);
+    if (status == KILN_E_ARG && strstr(error->message, "reset sequence") != NULL)
         return esptool_fatal(b->e, "Invalid custom reset sequence option format: %s",
                              error->message);
-    case KILN_E_TIMEOUT:
-    case KILN_E_PROTO:
+    if (status == KILN_E_NO_DEVICE || status == KILN_E_DENIED || status == KILN_E_BUSY)
+        esptool_fatal(b->e, "Could not open %s, the port is busy or doesn't exist.\n(%s)",
+                      b->about.device, error->message);
+    else if (status == KILN_E_TIMEOUT || status == KILN_E_PROTO)
         esptool_fatal(b->e, "Failed to connect to %s: %s.", who, error->message);
-        break;
-    default:
+    else
         return esptool_board_fail(b);
-    }
     if (error->hint != KILN_HINT_NONE)
         esptool_error(b->e, "%s", kiln_hint_text(error->hint));
     return 2;
@@ -434,22 +426,38 @@ static int start_stub(struct esptool_board *b)
     return 0;
 }
 
+/* "SPI", "HSPI" or "CLK,Q,D,HD,CS". */
+static bool parse_pins(const char *text, uint32_t *out_pins)
+{
+    unsigned long pin[5];
+
+    *out_pins = strcmp(text, "HSPI") == 0 ? KILN_ESP_PINS_HSPI : KILN_ESP_PINS_DEFAULT;
+    if (strcmp(text, "HSPI") == 0 || strcmp(text, "SPI") == 0)
+        return true;
+    for (size_t i = 0; i < 5; i++) {
+        char *end;
+
+        pin[i] = strtoul(text, &end, 10);
+        if (end == text || pin[i] > 63 || *end != (i < 4 ? ',' : '\0'))
+            return false;
+        text = end + 1;
+    }
+    *out_pins = KILN_ESP_PINS(pin[0], pin[1], pin[2], pin[3], pin[4]);
+    return true;
+}
+
 static int attach(struct esptool_board *b)
 {
     const char *text = b->e->args.spi_connection;
-    unsigned pin[5] = {0};
     uint32_t pins = KILN_ESP_PINS_DEFAULT;
     uint32_t id;
 
-    if (text != NULL) {
+    if (text != NULL && !parse_pins(text, &pins))
+        return esptool_fatal(b->e, "'%s' is no SPI connection: SPI, HSPI or CLK,Q,D,HD,CS", text);
+    if (text != NULL)
         esptool_print(b->e, "Configuring SPI flash mode (%s)...", text);
-        if (strcmp(text, "HSPI") == 0)
-            pins = KILN_ESP_PINS_HSPI;
-        else if (sscanf(text, "%u,%u,%u,%u,%u", &pin[0], &pin[1], &pin[2], &pin[3], &pin[4]) == 5)
-            pins = KILN_ESP_PINS(pin[0], pin[1], pin[2], pin[3], pin[4]);
-    } else if (!b->about.stub) {
+    else if (!b->about.stub)
         esptool_print(b->e, "Enabling default SPI flash mode...");
-    }
     if (kiln_esp_session_attach(b->session, pins) != KILN_OK)
         return esptool_board_fail(b);
     esptool_board_look(b);

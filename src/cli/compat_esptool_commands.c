@@ -300,12 +300,17 @@ static int flash_id(struct esptool_board *b)
     return 0;
 }
 
+/* One of "1", "2", "3". */
+static unsigned register_count(const struct esptool_board *b)
+{
+    return (unsigned)(b->e->args.status_bytes[0] - '0');
+}
+
 static int read_status(struct esptool_board *b)
 {
     uint32_t value = 0;
 
-    if (kiln_esp_session_read_status(b->session, (unsigned)atoi(b->e->args.status_bytes), &value) !=
-        KILN_OK)
+    if (kiln_esp_session_read_status(b->session, register_count(b), &value) != KILN_OK)
         return esptool_board_fail(b);
     esptool_print(b->e, "Flash memory status: 0x%04x", (unsigned)value);
     return 0;
@@ -313,7 +318,7 @@ static int read_status(struct esptool_board *b)
 
 static int write_status(struct esptool_board *b)
 {
-    unsigned count = (unsigned)atoi(b->e->args.status_bytes);
+    unsigned count = register_count(b);
     uint32_t value = (uint32_t)b->e->args.value;
     uint32_t now = 0;
     int digits = (int)count * 2;

@@ -174,7 +174,7 @@ static int write_region(struct writer *w, const struct region *region)
     enum kiln_status status;
     struct timespec start;
     uint64_t wire = 0;
-    char speed[32], packed[48] = "";
+    char speed[32], squeezed[48] = "";
     double took;
 
     tell_erase(w, region);
@@ -185,14 +185,14 @@ static int write_region(struct writer *w, const struct region *region)
         return esptool_board_fail(w->b);
     took = esptool_seconds_since(&start);
     if (!plain && wire < region->len)
-        snprintf(packed, sizeof packed, " (%llu compressed)", (unsigned long long)wire);
+        snprintf(squeezed, sizeof squeezed, " (%llu compressed)", (unsigned long long)wire);
     else if (!plain)
         esptool_note(w->b->e,
                      "Cannot compress '%s' more than the original size, flashed "
                      "uncompressed.",
                      region->name);
-    esptool_print(w->b->e, "Wrote %zu bytes%s at 0x%08llx in %.1f seconds%s.", region->len, packed,
-                  (unsigned long long)region->address, took,
+    esptool_print(w->b->e, "Wrote %zu bytes%s at 0x%08llx in %.1f seconds%s.", region->len,
+                  squeezed, (unsigned long long)region->address, took,
                   esptool_speed(region->len, took, speed));
     return 0;
 }
