@@ -202,14 +202,40 @@ static enum kiln_status read_tail(struct inspection *in)
 
 /* ---- descriptors ---- */
 
-/* All characters of a field, zero bytes left out. */
+/* Length of the UTF-8 character at `bytes` that a terminal may be given, 0 if it is none. */
+static size_t character(const uint8_t *bytes, size_t len)
+{
+    size_t more = bytes[0] < 0x80                       ? 0
+                  : bytes[0] >= 0xc2 && bytes[0] < 0xe0 ? 1
+                  : bytes[0] >= 0xe0 && bytes[0] < 0xf0 ? 2
+                                                        : 3;
+
+    if (bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] >= 0x80 && bytes[0] < 0xc2) ||
+        bytes[0] >= 0xf5 || more >= len)
+        return 0;
+    if (bytes[0] == 0xc2 && bytes[1] < 0xa0)
+        return 0; /* control characters of ISO 8859 */
+    for (size_t i = 1; i <= more; i++)
+        if ((bytes[i] & 0xc0) != 0x80)
+            return 0;
+    return 1 + more;
+}
+
+/* All characters of a field, zero bytes left out, '?' for what is no text. */
 static void field(char *out, const uint8_t *bytes, size_t len)
 {
-    size_t used = 0;
+    size_t used = 0, at = 0;
 
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] >= 0x20 && bytes[i] != 0x7f)
-            out[used++] = (char)bytes[i];
+    while (at < len) {
+        size_t n = character(bytes + at, len - at);
+
+        if (n > 0)
+            memcpy(out + used, bytes + at, n);
+        else if (bytes[at] != 0)
+            out[used] = '?';
+        used += n > 0 ? n : bytes[at] != 0;
+        at += n > 0 ? n : 1;
+    }
     out[used] = '\0';
 }
 
