@@ -48,6 +48,11 @@ struct cli_args {
     uint64_t family;
     uint64_t tcp_port;
     uint64_t rfc2217_port;
+    uint64_t page_size;
+    uint64_t pad_to;
+    const char *flash_mode;
+    const char *flash_freq;
+    const char *secure_pad;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
     bool all, dry_run, echo, erase_all, force, full, hex, json, list, no_stub, no_verify, quiet, raw, reset,
@@ -168,6 +173,15 @@ void cli_files_free(struct cli_files *files);
 
 /* `kiln sim BOARD... --run PROGRAM`: becomes the front program; returns an exit status only if that fails. */
 int cli_sim_run(struct cli *cli);
+
+/* ---- parts of `kiln image` for Espressif's chips (cmd_image_esp.c) ---- */
+
+int cli_image_elf2image(struct cli *cli);
+/* Merges into the format --type names, raw without; for an Espressif chip given with --chip. */
+int cli_image_merge_esp(struct cli *cli, const struct cli_files *files);
+bool cli_is_esp(const char *chip);
+/* Writes --output. 0 or exit status. */
+int cli_write_output(struct cli *cli, const uint8_t *bytes, size_t len);
 
 /* ---- words for people ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Work on files, no board needed: info, convert, merge. */
+/* Work on files, no board needed: info, convert, merge; elf2image is in cmd_image_esp.c. */
 #include "cli/cli.h"
 
 #include <inttypes.h>
@@ -288,7 +288,7 @@ static int write_out(struct cli *cli, const struct kiln_image *image)
     struct kiln_error error = {0};
     uint8_t *bytes;
     size_t len;
-    bool good;
+    int status;
 
     if (cli->args.type == NULL)
         options.type = type_of_name(cli->args.output, image);
@@ -303,12 +303,9 @@ static int write_out(struct cli *cli, const struct kiln_image *image)
                    : cli_fail(cli, &error);
     if (kiln_image_serialize(image, &options, &bytes, &len, &error) != KILN_OK)
         return cli_fail(cli, &error);
-    good = fwrite(bytes, 1, len, stdout) == len && fflush(stdout) == 0;
+    status = cli_write_output(cli, bytes, len);
     free(bytes);
-    if (good)
-        return 0;
-    error = (struct kiln_error){.status = KILN_E_IO, .message = "cannot write standard output"};
-    return cli_fail(cli, &error);
+    return status;
 }
 
 static int check_options(struct cli *cli)
@@ -364,28 +361,32 @@ static int run_merge(struct cli *cli)
         status = cli_files_load(cli, 1, &files);
     if (status != 0)
         return status;
-    status = merge_files(cli, &files);
+    status = cli->args.chip != NULL && cli_is_esp(cli->args.chip) ? cli_image_merge_esp(cli, &files)
+                                                                  : merge_files(cli, &files);
     cli_files_free(&files);
     return status;
 }
 
-static const struct image_verb verbs[] = {
-    {"info", run_info}, {"convert", run_convert}, {"merge", run_merge}};
+static const struct image_verb verbs[] = {{"info", run_info},
+                                          {"convert", run_convert},
+                                          {"merge", run_merge},
+                                          {"elf2image", cli_image_elf2image}};
 
 static int run_image(struct cli *cli)
 {
     const char *verb = cli->args.operand_count > 0 ? cli->args.operands[0] : NULL;
 
     if (verb == NULL)
-        return cli_usage(cli, "`kiln image` needs one of info, convert, merge");
+        return cli_usage(cli, "`kiln image` needs one of info, convert, merge, elf2image");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(verbs[i].name, verb) == 0)
             return verbs[i].run(cli);
-    return cli_usage(cli, "`kiln image` knows info, convert and merge, not '%s'", verb);
+    return cli_usage(cli, "`kiln image` knows info, convert, merge and elf2image, not '%s'", verb);
 }
 
-static const char *const image_options[] = {"output", "type", "address", "fill",
-                                            "family", "raw",  "json",    NULL};
+static const char *const image_options[] = {
+    "output",     "type",       "address",    "fill",      "family", "raw",        "json",  "chip",
+    "flash-mode", "flash-size", "flash-freq", "page-size", "pad-to", "secure-pad", "quiet", NULL};
 static const char *const image_examples[] = {
     "kiln image info firmware.bin",
     "what it is and where it belongs",
@@ -395,17 +396,24 @@ static const char *const image_examples[] = {
     "a DfuSe file",
     "kiln image merge boot.hex app.bin@0x08008000 -o all.bin",
     "several files as one",
+    "kiln image elf2image app.elf -c esp32 --flash-size 4MB -o app.bin",
+    "what the boot loader of an ESP chip loads",
+    "kiln image merge -c esp32 boot.bin@0x1000 table.bin@0x8000 app.bin@0x10000 -o all.bin",
+    "a flash from its first byte on",
     NULL};
 
 const struct cli_command cli_cmd_image = {
     .name = "image",
-    .operands = "info|convert|merge FILE[@ADDRESS]...",
+    .operands = "info|convert|merge|elf2image FILE[@ADDRESS]...",
     .summary = "look into firmware files, convert and merge them",
     .details =
         "A file is recognised by its content: ELF, Intel HEX, S-records, UF2, DFU, DfuSe, ESP "
         "images, partition tables and whole flashes, Cortex-M binaries. What convert and merge "
         "write follows --type, or the ending of the file's name (.hex, .srec, .uf2, .dfu), or is "
-        "raw bytes.",
+        "raw bytes. elf2image makes the image of an Espressif chip from an ELF file. With --chip "
+        "of "
+        "such a chip merge begins a raw file at --address (0 if not given), can change the flash "
+        "settings in the bootloader, and puts MD5 sums into UF2.",
     .options = image_options,
     .examples = image_examples,
     .group = CLI_GROUP_FILES,

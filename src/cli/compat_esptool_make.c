@@ -265,7 +265,7 @@ static int run_elf2image(struct esptool *e)
     if (status != 0)
         return status;
     if (kiln_esp_build(bytes, len, &options, &built, &error) != KILN_OK)
-        return esptool_fail(e, &error);
+        return esptool_fatal(e, "'%s': %s", e->args.filename, error.message);
     status = write_parts(e, &built);
     kiln_esp_built_free(&built);
     return status;

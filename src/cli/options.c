@@ -15,6 +15,8 @@ static const char *const enter_choices[] = {"crlf", "cr", "lf", NULL};
 static const char *const line_end_choices[] = {"auto", "lf", "cr", NULL};
 static const char *const time_choices[] = {"none", "clock", "delta", NULL};
 static const char *const level_choices[] = {"E", "W", "I", "D", "V", NULL};
+static const char *const mode_choices[] = {"qio", "qout", "dio", "dout", NULL};
+static const char *const pad_choices[] = {"v1", "v2", NULL};
 static const char *const type_choices[] = {"raw", "ihex", "srec", "uf2", "dfu", "dfuse", NULL};
 
 /* clang-format off */
@@ -56,6 +58,10 @@ static const struct cli_option options[] = {
      "show only lines that match this extended regular expression"},
     {"flash", 0, CLI_TEXT, FIELD(flash), CLI_NOT_TOLD, "FILE[@ADDRESS]", NULL,
      "what the flash key writes"},
+    {"flash-freq", 0, CLI_TEXT, FIELD(flash_freq), CLI_NOT_TOLD, "FREQUENCY", NULL,
+     "SPI clock in the header of an ESP image: 40m, 80m, ..."},
+    {"flash-mode", 0, CLI_CHOICE, FIELD(flash_mode), CLI_NOT_TOLD, "MODE", mode_choices,
+     "SPI mode in the header of an ESP image"},
     {"flash-size", 0, CLI_NUMBER, FIELD(flash_size), CLI_NOT_TOLD, "SIZE", NULL,
      "size of the flash if it cannot be detected"},
     {"force", 0, CLI_FLAG, FIELD(force), CLI_NOT_TOLD, NULL, NULL,
@@ -81,6 +87,10 @@ static const struct cli_option options[] = {
      "do not compare after writing"},
     {"output", 'o', CLI_TEXT, FIELD(output), CLI_NOT_TOLD, "FILE", NULL,
      "file to write; - is standard output"},
+    {"pad-to", 0, CLI_NUMBER, FIELD(pad_to), CLI_NOT_TOLD, "SIZE", NULL,
+     "fill up an ESP image with FF to a multiple of this, a merged one to the end of a flash of this size"},
+    {"page-size", 0, CLI_NUMBER, FIELD(page_size), CLI_NOT_TOLD, "SIZE", NULL,
+     "page of the flash mapping of an ESP chip; default: as the image tells"},
     {"pty", 0, CLI_TEXT, FIELD(pty), CLI_NOT_TOLD, "LINK", NULL,
      "serve the board on a pseudo-terminal and make this link to it"},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), CLI_NOT_TOLD, NULL, NULL, "only errors"},
@@ -96,6 +106,8 @@ static const struct cli_option options[] = {
      "serve the board by RFC 2217 on this TCP port"},
     {"run", 0, CLI_REST, FIELD(run_program), CLI_NOT_TOLD, "PROGRAM", NULL,
      "run this program with the board plugged into its USB"},
+    {"secure-pad", 0, CLI_CHOICE, FIELD(secure_pad), CLI_NOT_TOLD, "VERSION", pad_choices,
+     "leave room so that the ESP image ends right once it is signed for secure boot"},
     {"send", 0, CLI_TEXT, FIELD(send), CLI_NOT_TOLD, "FILE", NULL, "send this file at once"},
     {"size", 's', CLI_NUMBER, FIELD(size), FIELD(has_size), "SIZE", NULL,
      "how many bytes; k and M are understood"},

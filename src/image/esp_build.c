@@ -155,7 +155,8 @@ static enum kiln_status arena_put(struct kiln_esp_builder *b, const struct kiln_
     return KILN_OK;
 }
 
-/* Does section `at` go on where the one before it ends? *out_gap: alignment bytes to fill. */
+/* Does section `at` go on where the one before it ends? *out_gap: alignment bytes that the one before gets
+ * in any case. */
 static bool goes_on(const struct kiln_esp_builder *b, size_t at, bool fill, size_t *out_gap)
 {
     const struct kiln_esp_piece *first = &b->sections[at - 1], *second = &b->sections[at];
@@ -189,16 +190,17 @@ static enum kiln_status merge_sections(struct kiln_esp_builder *b, bool fill)
     KILN_TRY(count_segments(b, fill));
     for (size_t i = 0; i < b->section_count; i++) {
         size_t gap = 0;
+        bool begins = i == 0 || !goes_on(b, i, fill, &gap);
 
-        if (i == 0 || !goes_on(b, i, fill, &gap)) {
-            starts[b->segment_count] = b->arena.len;
-            b->segment[b->segment_count++] = b->sections[i];
-        } else if (gap > 0) {
+        if (gap > 0)
             kiln_esp_say(&b->options->listener, KILN_ESP_SAY_NOTE,
                          "Inserting %zu bytes padding between %s and %s", gap,
                          b->sections[i - 1].name, b->sections[i].name);
-            if (kiln_buf_fill(&b->arena, 0, gap) != KILN_OK)
-                return kiln_fail(b->ctx, KILN_E_NOMEM, "out of memory");
+        if (kiln_buf_fill(&b->arena, 0, gap) != KILN_OK)
+            return kiln_fail(b->ctx, KILN_E_NOMEM, "out of memory");
+        if (begins) {
+            starts[b->segment_count] = b->arena.len;
+            b->segment[b->segment_count++] = b->sections[i];
         }
         KILN_TRY(arena_put(b, &b->sections[i]));
     }

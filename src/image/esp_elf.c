@@ -119,11 +119,11 @@ static enum kiln_status read_open(struct kiln_esp_builder *b, Elf *elf)
     GElf_Ehdr header;
 
     if (elf == NULL || elf_kind(elf) != ELF_K_ELF || gelf_getehdr(elf, &header) == NULL)
-        return kiln_fail(b->ctx, KILN_E_FILE, "the ELF header is damaged or cut off");
+        return kiln_fail(b->ctx, KILN_E_FILE, "its ELF header is damaged or cut off");
     if (header.e_ident[EI_CLASS] != ELFCLASS32 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
         (header.e_machine != EM_XTENSA && header.e_machine != EM_RISCV))
         return kiln_fail(b->ctx, KILN_E_FILE,
-                         "it does not appear to be an Xtensa or RISC-V ELF file for 32 bits "
+                         "does not appear to be an Xtensa or RISC-V ELF file for 32 bits "
                          "(e_machine = 0x%04x)",
                          header.e_machine);
     b->entry = (uint32_t)header.e_entry;
@@ -141,7 +141,7 @@ enum kiln_status kiln_esp_read_elf(struct kiln_esp_builder *b)
     enum kiln_status status;
 
     if (b->elf_len < 4 || memcmp(b->elf, "\177ELF", 4) != 0)
-        return kiln_fail(b->ctx, KILN_E_FILE, "it has invalid ELF magic header");
+        return kiln_fail(b->ctx, KILN_E_FILE, "has invalid ELF magic header: it is no ELF file");
     if (elf_version(EV_CURRENT) == EV_NONE)
         return kiln_fail(b->ctx, KILN_E_INTERNAL, "libelf is older than its header");
     /* libelf takes a pointer it could write through, but does so only for elf_update(). */

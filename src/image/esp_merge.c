@@ -189,13 +189,14 @@ static enum kiln_status put_uf2(struct merger *m)
     uint32_t room = UF2_DATA - (m->options->no_md5 ? 0 : UF2_MD5_PART);
     uint32_t chunk = m->options->chunk_size != 0 ? m->options->chunk_size : room;
 
-    if (chunk > room)
-        return kiln_fail(m->ctx, KILN_E_ARG,
-                         "a UF2 block has room for %" PRIu32 " bytes, not %" PRIu32, room, chunk);
     for (size_t i = 0; i < m->count; i++) {
         const struct kiln_esp_merge_input *in = &m->inputs[i];
         size_t count = (in->len + chunk - 1) / chunk;
 
+        if (KILN_MIN(chunk, in->len) > room)
+            return kiln_fail(m->ctx, KILN_E_ARG,
+                             "a UF2 block has room for %" PRIu32 " bytes, not %" PRIu32, room,
+                             chunk);
         kiln_esp_say(&m->options->listener, KILN_ESP_SAY_INFO, "Adding '%s' at 0x%" PRIx64 "...",
                      in->name, in->address);
         for (size_t k = 0; k < count; k++)
