@@ -75,6 +75,8 @@ static void fill_options(const struct kiln_job *job, struct kiln_loader_options 
         .before = (enum kiln_before)request->before,
         .after = (enum kiln_after)kiln_job_after(job),
         .no_stub = request->no_stub,
+        .may_defer = (request->verb == KILN_VERB_FLASH && !request->full && !request->erase_all) ||
+                     request->verb == KILN_VERB_VERIFY,
         .connect_attempts = request->connect_attempts,
         .stub_dir = request->stub_dir,
         .layout = request->layout,

@@ -25,6 +25,7 @@
 #define KILN_ESP_ERASE_ALL       240000u
 #define KILN_ESP_WRITE_BLOCK     0x4000u
 #define KILN_ESP_ROM_WRITE_BLOCK 0x400u
+#define KILN_ESP_ROM_FLASH_MAX   (16u << 20) /* what a ROM can address */
 #define KILN_ESP_RAM_BLOCK       0x1800u
 #define KILN_ESP_OTG_BLOCK       0x800u
 #define KILN_ESP_FRAME_MAX       0x4400u
@@ -43,6 +44,8 @@ struct kiln_esp {
     struct kiln_esp_security security;
     bool has_security;
     bool stub;            /* a flasher stub runs, not the ROM */
+    bool deferred;        /* it is not started before there is enough work for it */
+    uint64_t rom_work;    /* bytes written or read while it is deferred */
     bool secure_download; /* the ROM answers only a few commands */
     bool found_stub;      /* it ran before we came */
     bool wrote;           /* flash was written through the stub */
@@ -232,6 +235,13 @@ KILN_MUST_USE enum kiln_status kiln_esp_stub_load(struct kiln_ctx *ctx, const ch
                                                   struct kiln_esp_stub_image *out);
 /* Why no stub may run on this chip as it is, NULL if one may. */
 const char *kiln_esp_no_stub_reason(const struct kiln_esp *esp);
+/* Decides whether the stub can wait: unchanged flash and small edits need no more than the ROM. */
+void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* To be called before work on `bytes` of flash: starts a deferred stub if that is quicker. */
+KILN_MUST_USE enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                 uint64_t bytes);
+/* Starts a deferred stub now. */
+KILN_MUST_USE enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx);
 /* Uploads and starts the stub if one may run; without one adds a note and stays with the ROM. */
 KILN_MUST_USE enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx);
 

@@ -263,7 +263,9 @@ static enum kiln_status equip_once(struct kiln_esp *esp, struct kiln_ctx *ctx, u
             !(esp->facts->flags & KILN_ESP_ROM_MINIMAL);
     if (early && baud != esp->baud)
         KILN_TRY(kiln_esp_change_baud(esp, ctx, baud));
-    KILN_TRY(kiln_esp_start_stub(esp, ctx));
+    kiln_esp_defer_stub(esp, ctx);
+    if (!esp->deferred)
+        KILN_TRY(kiln_esp_start_stub(esp, ctx));
     if (baud != esp->baud && (esp->stub || !(esp->facts->flags & KILN_ESP_ROM_MINIMAL)))
         KILN_TRY(kiln_esp_change_baud(esp, ctx, baud));
     return KILN_OK;
@@ -303,6 +305,7 @@ enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, u
 /* The state of the flash interface is lost with a reset. */
 static enum kiln_status start_over(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
+    esp->options.may_defer = false;
     if (esp->entered == NULL)
         return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_LOWER_BAUD,
                               "the board does not answer any more and cannot be reset over this "

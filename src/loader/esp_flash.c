@@ -129,6 +129,7 @@ enum kiln_status kiln_esp_erase(struct kiln_loader *self, struct kiln_ctx *ctx, 
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
     if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
         return kiln_fail(ctx, KILN_E_ARG, "only whole pages of 4096 bytes can be erased");
+    KILN_TRY(kiln_esp_stub_now(esp, ctx));
     return erase_range(esp, ctx, address, len, progress, 0);
 }
 
@@ -137,6 +138,7 @@ enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, struct kiln_ctx *c
     struct kiln_esp *esp = kiln_esp_of(self);
 
     KILN_TRY(kiln_esp_check_range(esp, ctx, 0, 0));
+    KILN_TRY(kiln_esp_stub_now(esp, ctx));
     if (!esp->stub)
         return erase_range(esp, ctx, 0, esp->flash_size, NULL, 0);
     return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_FLASH, NULL, 0, KILN_ESP_ERASE_ALL,
@@ -410,6 +412,7 @@ enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx, u
         return write_encrypted(esp, ctx, address, bytes, len, form, progress, out_wire);
     if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
         return kiln_fail(ctx, KILN_E_ARG, "only whole pages of 4096 bytes can be written");
+    KILN_TRY(kiln_esp_stub_for(esp, ctx, len));
     while (at < len) {
         size_t n = blank_run(bytes + at, len - at);
         struct stream stream = {

@@ -94,6 +94,8 @@ static enum kiln_status connect(struct kiln_esp *esp, struct kiln_ctx *ctx)
     KILN_TRY(kiln_esp_bring_up(esp, ctx, kiln_esp_first_baud(esp)));
     KILN_TRY(kiln_esp_speed_up(esp, ctx));
     KILN_TRY(kiln_esp_attach(esp, ctx));
+    if (esp->flash_size > KILN_ESP_ROM_FLASH_MAX)
+        KILN_TRY(kiln_esp_stub_now(esp, ctx));
     KILN_TRY(kiln_esp_describe(esp, ctx));
     kiln_esp_fill_info(esp);
     return KILN_OK;

@@ -94,6 +94,7 @@ enum kiln_status kiln_esp_read(struct kiln_loader *self, struct kiln_ctx *ctx, u
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
     if (!(esp->info.caps & KILN_CAP_READ))
         return kiln_fail(ctx, KILN_E_UNSUPPORTED, "this boot ROM does not read flash");
+    KILN_TRY(kiln_esp_stub_for(esp, ctx, len));
     while (at < len) {
         size_t n = KILN_MIN((size_t)CHUNK, len - at);
         enum kiln_status status = KILN_OK;

@@ -144,7 +144,6 @@ uint64_t kiln_esp_flash_size_of(uint32_t id)
 
 #define SIZE_SECURE  (2u << 20) /* nothing can be read then; the smallest that is common */
 #define SIZE_UNKNOWN (4u << 20)
-#define SIZE_ROM_MAX (16u << 20)
 
 static enum kiln_status attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
@@ -191,11 +190,11 @@ static enum kiln_status find_size(struct kiln_esp *esp, struct kiln_ctx *ctx)
         kiln_esp_note(esp, "the size of the flash (id %06x) is not known and taken for 4 MB",
                       (unsigned)id);
     }
-    if (esp->flash_size > SIZE_ROM_MAX &&
-        !(esp->stub && (esp->facts->flags & KILN_ESP_BIG_FLASH))) {
+    if (esp->flash_size > KILN_ESP_ROM_FLASH_MAX &&
+        !((esp->stub || esp->deferred) && (esp->facts->flags & KILN_ESP_BIG_FLASH))) {
         kiln_esp_note(esp, "of %u MB of flash only the first 16 MB can be reached",
                       (unsigned)(esp->flash_size >> 20));
-        esp->flash_size = SIZE_ROM_MAX;
+        esp->flash_size = KILN_ESP_ROM_FLASH_MAX;
     }
     return KILN_OK;
 }

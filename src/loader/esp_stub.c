@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define GREETING_MS 1000u
@@ -92,6 +93,63 @@ static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32
         return start_by_pointer(esp, ctx, entry);
     KILN_TRY(send_words(esp, ctx, KILN_ESP_MEM_END, words));
     return await_greeting(esp, ctx, KILN_ESP_MEM_END);
+}
+
+/* ---- when it is worth its upload ---- */
+
+#define UPLOAD_BYTES 7500u
+#define UPLOAD_MS    10u /* its round trips */
+/* Through the ROM a page is received, erased and programmed one after the other. */
+#define ROM_PAGE_MS    55u
+#define ROM_PAGES_FREE 2u
+
+void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    struct kiln_esp_stub_image image;
+
+    esp->deferred = false;
+    if (!esp->options.may_defer || esp->stub || esp->options.no_stub ||
+        kiln_esp_no_stub_reason(esp) != NULL || esp->port != KILN_ESP_PORT_UART ||
+        esp->options.after == KILN_AFTER_STAY_STUB || (esp->facts->flags & KILN_ESP_ROM_MINIMAL))
+        return;
+    if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->facts, esp->revision),
+                           &image) == KILN_OK) {
+        kiln_esp_stub_dispose(&image);
+        esp->deferred = true;
+        esp->rom_work = 0;
+    }
+    kiln_error_clear(ctx); /* starting it will tell that there is none */
+}
+
+enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    uint32_t slower = kiln_esp_slower(esp->baud);
+
+    if (!esp->deferred)
+        return KILN_OK;
+    esp->deferred = esp->options.may_defer = false;
+    if (kiln_esp_start_stub(esp, ctx) != KILN_OK) {
+        if (esp->entered == NULL || !kiln_esp_may_retry(ctx, ctx->error.status))
+            return ctx->error.status;
+        KILN_TRY(kiln_esp_bring_up(esp, ctx, slower >= KILN_ESP_BOOT_BAUD ? slower : esp->baud));
+        kiln_error_clear(ctx);
+    }
+    KILN_TRY(kiln_esp_speed_up(esp, ctx));
+    esp->info.baud = esp->baud;
+    if (esp->stub)
+        snprintf(esp->info.loader, sizeof esp->info.loader, "flasher stub");
+    return kiln_esp_attach(esp, ctx);
+}
+
+enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t bytes)
+{
+    uint32_t upload_ms = UPLOAD_MS + (uint32_t)((uint64_t)UPLOAD_BYTES * 10000 / esp->baud);
+    uint64_t most = (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / ROM_PAGE_MS);
+
+    if (!esp->deferred)
+        return KILN_OK;
+    esp->rom_work += bytes;
+    return esp->rom_work <= most ? KILN_OK : kiln_esp_stub_now(esp, ctx);
 }
 
 enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)

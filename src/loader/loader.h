@@ -86,6 +86,8 @@ struct kiln_loader_options {
     enum kiln_before before;
     enum kiln_after after;
     bool no_stub;
+    bool
+        may_defer; /* the work may turn out to be small: helpers on the chip are started when it does not */
     uint32_t connect_attempts; /* 0: default */
     const char *stub_dir;      /* NULL: built-in places */
     const char *layout;        /* DfuSe layout string that replaces the device's */
