@@ -78,6 +78,11 @@ const struct kiln_dfu_quirk *kiln_dfu_quirk_find(uint16_t vid, uint16_t pid, uin
     return NULL;
 }
 
+const struct kiln_dfu_quirk *kiln_dfu_quirk_at(size_t index)
+{
+    return index < KILN_ARRAY_LEN(rows) ? &rows[index] : NULL;
+}
+
 const char *kiln_dfu_quirk_layout(const struct kiln_dfu_quirk *quirk, const char *serial)
 {
     const char *p;

@@ -4,6 +4,7 @@
 #define KILN_CHIP_DFU_QUIRKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KILN_DFU_QUIRK_FORCE_DFU11 \
@@ -37,6 +38,9 @@ struct kiln_dfu_quirk {
 
 /* The row for a device, NULL if it has none. The first that fits counts. */
 const struct kiln_dfu_quirk *kiln_dfu_quirk_find(uint16_t vid, uint16_t pid, uint16_t bcd_device);
+
+/* All rows; NULL after the last. */
+const struct kiln_dfu_quirk *kiln_dfu_quirk_at(size_t index);
 
 /* The layout a row gives for a device with this serial number, NULL if none. */
 const char *kiln_dfu_quirk_layout(const struct kiln_dfu_quirk *quirk, const char *serial);

@@ -90,3 +90,21 @@ const struct kiln_usb_id *kiln_usb_id_at(size_t index)
 {
     return index < KILN_ARRAY_LEN(rows) ? &rows[index] : NULL;
 }
+
+/* The kernel's drivers/usb/serial. Bridges that are communications devices (cdc_acm) tell so by their class. */
+static const struct {
+    uint16_t vid;
+    const char *driver;
+} drivers[] = {
+    {0x10C4, "cp210x"}, {0x1A86, "ch341"},     {0x0403, "ftdi_sio"},
+    {0x067B, "pl2303"}, {0x04E2, "xr_serial"},
+};
+
+const char *kiln_usb_driver(uint16_t vid)
+{
+    for (size_t i = 0; i < KILN_ARRAY_LEN(drivers); i++) {
+        if (drivers[i].vid == vid)
+            return drivers[i].driver;
+    }
+    return "";
+}

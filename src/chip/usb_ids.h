@@ -30,4 +30,7 @@ const struct kiln_usb_id *kiln_usb_id_find(uint16_t vid, uint16_t pid);
 /* All rows; NULL after the last. */
 const struct kiln_usb_id *kiln_usb_id_at(size_t index);
 
+/* The Linux driver that makes a serial port of this vendor's bridges, "" if unknown. */
+const char *kiln_usb_driver(uint16_t vid);
+
 #endif

@@ -38,6 +38,7 @@ struct cli_args {
     const char *time;
     struct cli_list elf;
     uint64_t duration_s;
+    const char *root;
     uint64_t baud;
     uint64_t address;
     uint64_t size;
@@ -55,8 +56,8 @@ struct cli_args {
     const char *secure_pad;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
-    bool all, dry_run, echo, erase_all, force, full, hex, json, list, no_stub, no_verify, quiet, raw, reset,
-        unprotect;
+    bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, no_stub, no_verify,
+        quiet, raw, reset, unprotect;
     unsigned verbose;
     bool run_program; /* --run: the operands after the boards are a program and its arguments */
     bool help;
@@ -207,7 +208,7 @@ bool cli_print_completion(const char *shell, FILE *out);
 /* ---- commands, one row each, in the file named after them ---- */
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
-    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_chip, cli_cmd_image,
-    cli_cmd_monitor, cli_cmd_sim, cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
+    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_doctor, cli_cmd_chip,
+    cli_cmd_image, cli_cmd_monitor, cli_cmd_sim, cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
 
 #endif

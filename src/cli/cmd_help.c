@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static int print_udev_rules(void)
+{
+    char *rules = kiln_udev_rules();
+
+    if (rules == NULL)
+        return kiln_status_exit_code(KILN_E_NOMEM);
+    fputs(rules, stdout);
+    free(rules);
+    return 0;
+}
 
 static int run_help(struct cli *cli)
 {
@@ -22,6 +34,8 @@ static int run_help(struct cli *cli)
         cli_print_man_page(stdout);
         return 0;
     }
+    if (strcmp(topic, "udev-rules") == 0)
+        return print_udev_rules();
     if (strcmp(topic, "completion") == 0 && args->operand_count > 1 &&
         cli_print_completion(args->operands[1], stdout))
         return 0;
@@ -30,10 +44,11 @@ static int run_help(struct cli *cli)
 
 const struct cli_command cli_cmd_help = {
     .name = "help",
-    .operands = "[COMMAND | man | completion bash|zsh|fish]",
+    .operands = "[COMMAND | man | completion bash|zsh|fish | udev-rules]",
     .summary = "what there is and how it is used",
     .details = "`kiln help man` prints the man page, `kiln help completion SHELL` the completion "
-               "script for a shell.",
+               "script for a shell, `kiln help udev-rules` the rule file that gives boards and "
+               "probes to whoever sits at the computer.",
     .group = CLI_GROUP_OTHER,
     .run = run_help,
 };

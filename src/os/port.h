@@ -50,6 +50,7 @@ KILN_MUST_USE enum kiln_status kiln_port_set_lines(struct kiln_port *port, struc
 
 /* The place of the tty called `name` ("ttyUSB0"). */
 void kiln_port_place(const char *name, struct kiln_port_place *out_place);
+void kiln_port_place_in(const char *root, const char *name, struct kiln_port_place *out_place);
 
 /* The path of the tty at `place` now; one on another interface of the same device if there is none on
  * that one. False if there is none. */
@@ -68,9 +69,12 @@ bool kiln_uucp_locked(const char *folder, const char *path, struct kiln_holder *
 
 /* Another process that has the character device open, as far as this user may see. */
 bool kiln_find_holder(const char *path, struct kiln_holder *out_holder);
+/* The same for the system whose root folder is `root`. */
+bool kiln_find_holder_in(const char *root, const char *path, struct kiln_holder *out_holder);
 
 /* True if a process of this name runs. */
 bool kiln_process_runs(const char *name);
+bool kiln_process_runs_in(const char *root, const char *name);
 
 /* "NAME (process PID)", or "another program" if nothing is known. */
 void kiln_holder_text(const struct kiln_holder *holder, char *text, size_t cap);

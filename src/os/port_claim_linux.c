@@ -2,13 +2,13 @@
 /* Who or what stands in the way of opening a port, as far as it can be known without privileges. */
 #include "os/port.h"
 
+#include "os/access.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,19 +31,19 @@ static ssize_t read_text(const char *path, char *text, size_t cap)
     return len;
 }
 
-static void process_name(int pid, char *name, size_t cap)
+static void process_name(const char *root, int pid, char *name, size_t cap)
 {
-    char path[64];
+    char path[PATH_MAX];
 
-    snprintf(path, sizeof path, "/proc/%d/comm", pid);
+    snprintf(path, sizeof path, "%s/proc/%d/comm", root, pid);
     if (read_text(path, name, cap) > 0)
         name[strcspn(name, "\n")] = '\0';
 }
 
-static void set_holder(struct kiln_holder *holder, int pid)
+static void set_holder(const char *root, struct kiln_holder *holder, int pid)
 {
     holder->pid = pid;
-    process_name(pid, holder->name, sizeof holder->name);
+    process_name(root, pid, holder->name, sizeof holder->name);
 }
 
 void kiln_holder_text(const struct kiln_holder *holder, char *text, size_t cap)
@@ -83,7 +83,7 @@ bool kiln_uucp_locked(const char *folder, const char *path, struct kiln_holder *
     pid = lock_owner(text, len);
     if (pid <= 0 || pid == getpid() || (kill(pid, 0) != 0 && errno == ESRCH))
         return false;
-    set_holder(out_holder, pid);
+    set_holder("", out_holder, pid);
     return true;
 }
 
@@ -92,25 +92,31 @@ static int process_id(const char *name)
     return isdigit((unsigned char)name[0]) ? (int)strtol(name, NULL, 10) : 0;
 }
 
-/* True if one of the descriptors of `pid` is the device `wanted`. */
-static bool process_holds(int pid, dev_t wanted)
+/* True if one of the descriptors of `pid` is the device `wanted`, by number or, where the node is none
+ * (another root), by name. */
+static bool process_holds(const char *root, int pid, const char *wanted, const struct stat *node)
 {
-    char folder[64], link[PATH_MAX], target[64];
+    char folder[PATH_MAX], link[PATH_MAX + 300], target[PATH_MAX];
     struct dirent *entry;
     bool holds = false;
     DIR *dir;
 
-    snprintf(folder, sizeof folder, "/proc/%d/fd", pid);
+    snprintf(folder, sizeof folder, "%s/proc/%d/fd", root, pid);
     dir = opendir(folder);
     while (dir != NULL && !holds && (entry = readdir(dir)) != NULL) {
         struct stat info;
         ssize_t len;
 
         snprintf(link, sizeof link, "%s/%s", folder, entry->d_name);
-        len = readlink(link, target, sizeof target);
+        len = readlink(link, target, sizeof target - 1);
         if (len < 5 || memcmp(target, "/dev/", 5) != 0)
             continue;
-        holds = stat(link, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == wanted;
+        target[len] = '\0';
+        if (S_ISCHR(node->st_mode))
+            holds =
+                stat(link, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == node->st_rdev;
+        else
+            holds = root[0] != '\0' && strcmp(target, wanted) == 0;
     }
     if (dir != NULL)
         closedir(dir);
@@ -144,18 +150,20 @@ static int lock_line(const char *line, const struct stat *node)
 }
 
 /* Unlike the descriptors of other users' processes, the list of locks is readable by everybody. */
-static bool lock_holder(const struct stat *node, struct kiln_holder *out_holder)
+static bool lock_holder(const char *root, const struct stat *node, struct kiln_holder *out_holder)
 {
-    FILE *locks = fopen("/proc/locks", "re");
-    char line[160];
+    char path[PATH_MAX], line[160];
+    FILE *locks;
     bool found = false;
 
+    snprintf(path, sizeof path, "%s/proc/locks", root);
+    locks = fopen(path, "re");
     while (locks != NULL && !found && fgets(line, sizeof line, locks) != NULL) {
         int pid = lock_line(line, node);
 
         if (pid <= 0 || pid == getpid())
             continue;
-        set_holder(out_holder, pid);
+        set_holder(root, out_holder, pid);
         found = true;
     }
     if (locks != NULL)
@@ -163,25 +171,56 @@ static bool lock_holder(const struct stat *node, struct kiln_holder *out_holder)
     return found;
 }
 
-bool kiln_find_holder(const char *path, struct kiln_holder *out_holder)
+bool kiln_find_holder_in(const char *root, const char *path, struct kiln_holder *out_holder)
 {
+    char node_path[PATH_MAX], folder[PATH_MAX];
     struct dirent *entry;
     struct stat node;
     bool found;
     DIR *proc;
 
     *out_holder = (struct kiln_holder){0};
-    if (stat(path, &node) != 0 || !S_ISCHR(node.st_mode))
+    snprintf(node_path, sizeof node_path, "%s%s", root, path);
+    snprintf(folder, sizeof folder, "%s/proc", root);
+    if (stat(node_path, &node) != 0 || (!S_ISCHR(node.st_mode) && root[0] == '\0'))
         return false;
-    found = lock_holder(&node, out_holder);
-    proc = found ? NULL : opendir("/proc");
+    found = lock_holder(root, &node, out_holder);
+    proc = found ? NULL : opendir(folder);
     while (proc != NULL && !found && (entry = readdir(proc)) != NULL) {
         int pid = process_id(entry->d_name);
 
-        if (pid <= 0 || pid == getpid() || !process_holds(pid, node.st_rdev))
+        if (pid <= 0 || pid == getpid() || !process_holds(root, pid, path, &node))
             continue;
-        set_holder(out_holder, pid);
+        set_holder(root, out_holder, pid);
         found = true;
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return found;
+}
+
+bool kiln_find_holder(const char *path, struct kiln_holder *out_holder)
+{
+    return kiln_find_holder_in("", path, out_holder);
+}
+
+bool kiln_process_runs_in(const char *root, const char *name)
+{
+    char folder[PATH_MAX];
+    struct dirent *entry;
+    bool found = false;
+    DIR *proc;
+
+    snprintf(folder, sizeof folder, "%s/proc", root);
+    proc = opendir(folder);
+    while (proc != NULL && !found && (entry = readdir(proc)) != NULL) {
+        char comm[32];
+        int pid = process_id(entry->d_name);
+
+        if (pid <= 0)
+            continue;
+        process_name(root, pid, comm, sizeof comm);
+        found = strcmp(comm, name) == 0;
     }
     if (proc != NULL)
         closedir(proc);
@@ -190,77 +229,29 @@ bool kiln_find_holder(const char *path, struct kiln_holder *out_holder)
 
 bool kiln_process_runs(const char *name)
 {
-    DIR *proc = opendir("/proc");
-    struct dirent *entry;
-    bool found = false;
-
-    while (proc != NULL && !found && (entry = readdir(proc)) != NULL) {
-        char comm[32];
-        int pid = process_id(entry->d_name);
-
-        if (pid <= 0)
-            continue;
-        process_name(pid, comm, sizeof comm);
-        found = strcmp(comm, name) == 0;
-    }
-    if (proc != NULL)
-        closedir(proc);
-    return found;
-}
-
-static bool process_has_group(gid_t group)
-{
-    gid_t groups[256];
-    int count = getgroups(256, groups);
-
-    if (getegid() == group)
-        return true;
-    for (int i = 0; i < count; i++) {
-        if (groups[i] == group)
-            return true;
-    }
-    return false;
-}
-
-/* The account is a member of `group`, whatever this process was started with. */
-static bool account_has_group(const struct group *group)
-{
-    struct passwd entry, *found = NULL;
-    char text[1024];
-
-    if (getpwuid_r(getuid(), &entry, text, sizeof text, &found) != 0 || found == NULL)
-        return false;
-    if (entry.pw_gid == group->gr_gid)
-        return true;
-    for (char **member = group->gr_mem; *member != NULL; member++) {
-        if (strcmp(*member, entry.pw_name) == 0)
-            return true;
-    }
-    return false;
+    return kiln_process_runs_in("", name);
 }
 
 enum kiln_hint kiln_why_denied(const char *path, char *text, size_t cap)
 {
-    struct group group, *found = NULL;
-    char storage[8192];
-    struct stat node;
+    struct kiln_identity who;
+    char group[64];
 
-    if (stat(path, &node) != 0 || (node.st_mode & 060) != 060 || node.st_gid == 0 ||
-        process_has_group(node.st_gid)) {
-        snprintf(text, cap, "only root may open it: no udev rule gives it to you");
-        return KILN_HINT_UDEV_RULE;
-    }
-    if (getgrgid_r(node.st_gid, &group, storage, sizeof storage, &found) != 0 || found == NULL) {
-        snprintf(text, cap, "it belongs to group %u", (unsigned)node.st_gid);
+    kiln_identity_of_process(&who);
+    switch (kiln_denial_find(&who, path, group, sizeof group)) {
+    case KILN_DENIAL_GROUP:
+        snprintf(text, cap, "you are not in group %s", group);
         return KILN_HINT_JOIN_GROUP;
-    }
-    if (account_has_group(&group)) {
+    case KILN_DENIAL_LOG_IN:
         snprintf(text, cap, "you are in group %s, but this session began before you joined it",
-                 group.gr_name);
+                 group);
         return KILN_HINT_LOG_IN_AGAIN;
+    case KILN_DENIAL_NONE: /* a security module, or a namespace, forbids it */
+    case KILN_DENIAL_ROOT:
+        break;
     }
-    snprintf(text, cap, "you are not in group %s", group.gr_name);
-    return KILN_HINT_JOIN_GROUP;
+    snprintf(text, cap, "only root may open it: no udev rule gives it to you");
+    return KILN_HINT_UDEV_RULE;
 }
 
 enum kiln_status kiln_port_fail_open(struct kiln_ctx *ctx, const char *path, int error)

@@ -24,12 +24,12 @@ static void copy_part(char *to, size_t cap, const char *from, size_t len)
     to[len] = '\0';
 }
 
-static bool interface_folder(const char *name, char folder[PATH_MAX])
+static bool interface_folder(const char *root, const char *name, char folder[PATH_MAX])
 {
-    char link[300];
+    char link[PATH_MAX];
     char *at, *end = NULL;
 
-    snprintf(link, sizeof link, "/sys/class/tty/%s", name);
+    snprintf(link, sizeof link, "%s/sys/class/tty/%s", root, name);
     if (realpath(link, folder) == NULL)
         return false;
     for (at = folder; at != NULL; at = strchr(at + 1, '/')) {
@@ -62,12 +62,17 @@ static uint16_t device_id(const char *folder, const char *name)
 
 void kiln_port_place(const char *name, struct kiln_port_place *out_place)
 {
+    kiln_port_place_in("", name, out_place);
+}
+
+void kiln_port_place_in(const char *root, const char *name, struct kiln_port_place *out_place)
+{
     char folder[PATH_MAX], link[PATH_MAX + 8], target[PATH_MAX];
     const char *last;
     ssize_t len;
 
     memset(out_place, 0, sizeof *out_place);
-    if (!interface_folder(name, folder))
+    if (!interface_folder(root, name, folder))
         return;
     last = strrchr(folder, '/') + 1;
     copy_part(out_place->place, sizeof out_place->place, last, strlen(last));
