@@ -63,6 +63,7 @@ struct kiln_esp {
         uint32_t address, value;
     } word[KILN_ESP_WORDS_MAX]; /* registers that do not change: eFuses */
     size_t word_count;
+    uint8_t last_op; /* of the last reply */
     struct kiln_slip_decoder rx;
     uint8_t rx_frame[KILN_ESP_FRAME_MAX];
     uint8_t rx_bytes[4096];

@@ -94,13 +94,27 @@ enum kiln_status kiln_esp_next_frame(struct kiln_esp *esp, struct kiln_ctx *ctx,
     return status == KILN_E_TIMEOUT ? silent(ctx, timeout_ms, what) : status;
 }
 
+/* A ROM refuses a command that it does not know under the name of the one before. */
+static bool refuses_unknown(const struct kiln_esp *esp, const struct kiln_esp_reply *reply)
+{
+    unsigned error = 0;
+
+    return !esp->stub && reply->op == esp->last_op &&
+           kiln_esp_judge(reply, 0, &error) == KILN_ESP_VERDICT_ERROR &&
+           kiln_esp_error_is_unknown_command(error);
+}
+
 static enum kiln_status await_reply(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op,
                                     struct kiln_esp_reply *out_reply)
 {
     for (int i = 0; i < REPLIES_MAX; i++) {
         KILN_TRY(take_frame(esp, ctx));
-        if (kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, out_reply) && out_reply->op == op)
+        if (!kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, out_reply))
+            continue;
+        if (out_reply->op == op || refuses_unknown(esp, out_reply)) {
+            esp->last_op = out_reply->op;
             return KILN_OK;
+        }
     }
     return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_LOWER_BAUD,
                           "%d replies came and none of them belongs to the request 0x%02x",

@@ -41,6 +41,11 @@ static uint32_t usr1_lengths(const struct kiln_esp_spi *spi,
     return usr1;
 }
 
+static bool uses_usr1(const struct kiln_esp_spi *spi, const struct kiln_esp_spi_command *command)
+{
+    return command->address_bits > 0 || command->dummy_bits > 0 || spi->mosi_dlen == 0;
+}
+
 static void prepare(struct kiln_esp *esp, const struct kiln_esp_spi_command *command,
                     struct batch *batch)
 {
@@ -52,7 +57,8 @@ static void prepare(struct kiln_esp *esp, const struct kiln_esp_spi_command *com
         add(batch, spi->base + spi->mosi_dlen, (uint32_t)(command->out_len * 8 - 1));
     if (spi->miso_dlen != 0 && command->in_len > 0)
         add(batch, spi->base + spi->miso_dlen, (uint32_t)(command->in_len * 8 - 1));
-    add(batch, spi->base + spi->usr1, usr1_lengths(spi, command));
+    if (uses_usr1(spi, command))
+        add(batch, spi->base + spi->usr1, usr1_lengths(spi, command));
     add(batch, spi->base + spi->usr,
         USR_COMMAND | (command->address_bits > 0 ? USR_ADDR : 0) |
             (command->dummy_bits > 0 ? USR_DUMMY : 0) | (command->in_len > 0 ? USR_MISO : 0) |
@@ -88,14 +94,19 @@ enum kiln_status kiln_esp_spi(struct kiln_esp *esp, struct kiln_ctx *ctx,
 {
     const struct kiln_esp_spi *spi = &esp->facts->spi;
     struct batch batch = {.count = 0};
-    struct kiln_esp_reg_write restore[2];
+    struct kiln_esp_reg_write restore[3];
+    size_t restores = 2;
     uint32_t usr = 0;
+    uint32_t usr1 = 0;
     uint32_t usr2 = 0;
 
     if (command->out_len > 4u * SPI_WORDS || command->in_len > 4u * SPI_WORDS)
         return kiln_fail(ctx, KILN_E_INTERNAL, "an SPI command takes at most 64 bytes");
     KILN_TRY(kiln_esp_read_reg(esp, ctx, spi->base + spi->usr, &usr));
     KILN_TRY(kiln_esp_read_reg(esp, ctx, spi->base + spi->usr2, &usr2));
+    /* The controller's own erase and write commands take the length of their address from here. */
+    if (uses_usr1(spi, command))
+        KILN_TRY(kiln_esp_read_reg(esp, ctx, spi->base + spi->usr1, &usr1));
     prepare(esp, command, &batch);
     KILN_TRY(kiln_esp_write_regs(esp, ctx, batch.item, batch.count));
     KILN_TRY(await_done(esp, ctx));
@@ -109,7 +120,10 @@ enum kiln_status kiln_esp_spi(struct kiln_esp *esp, struct kiln_ctx *ctx,
     }
     restore[0] = (struct kiln_esp_reg_write){spi->base + spi->usr, usr, UINT32_MAX, 0};
     restore[1] = (struct kiln_esp_reg_write){spi->base + spi->usr2, usr2, UINT32_MAX, 0};
-    return kiln_esp_write_regs(esp, ctx, restore, 2);
+    if (uses_usr1(spi, command))
+        restore[restores++] =
+            (struct kiln_esp_reg_write){spi->base + spi->usr1, usr1, UINT32_MAX, 0};
+    return kiln_esp_write_regs(esp, ctx, restore, restores);
 }
 
 enum kiln_status kiln_esp_flash_id(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t *out_id)
