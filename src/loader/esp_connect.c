@@ -149,18 +149,24 @@ static unsigned readable_percent(const uint8_t *bytes, size_t len)
     return len == 0 ? 0 : (unsigned)(good * 100 / len);
 }
 
-/* The first readable words of the log, for the message. */
+/* The longest readable stretch of the log, for the message. */
 static void quote(const struct kiln_esp *esp, char *text, size_t cap)
 {
-    size_t n = 0;
+    size_t best = 0, best_len = 0, start = 0;
 
-    for (size_t i = 0; i < esp->log_len && n + 1 < cap; i++) {
-        if (esp->log[i] < 0x80 && isprint(esp->log[i]))
-            text[n++] = (char)esp->log[i];
-        else if (n > 0)
-            break;
+    for (size_t i = 0; i <= esp->log_len; i++) {
+        bool readable = i < esp->log_len && esp->log[i] < 0x80 && isprint(esp->log[i]);
+
+        if (!readable && i - start > best_len) {
+            best = start;
+            best_len = i - start;
+        }
+        if (!readable)
+            start = i + 1;
     }
-    text[n] = '\0';
+    best_len = KILN_MIN(best_len, cap - 1);
+    memcpy(text, esp->log + best, best_len);
+    text[best_len] = '\0';
 }
 
 static enum kiln_status diagnose(struct kiln_esp *esp, struct kiln_ctx *ctx, bool did_reset)
