@@ -5,9 +5,10 @@
     bench/bench.py --kiln build/kiln [--only WORD]... [--json FILE]
 
 esptool is taken from $ESPTOOL or from PATH, dfu-util from PATH; a peer that is not there is said to be missing and its
-column stays empty. Every time is the wall time of a whole command, the smallest of some runs. "limit" is what wire and
-flash chip need in the best case: the larger of (compressed bytes at ten bits each) and (erase and program times of the
-sectors that differ) for the ESP32, the sum of erase and program times for the STM32, whose ROM does one after another.
+column stays empty. Every time is the wall time of a whole command, the median of some runs where they are short. "limit"
+is what wire and flash chip need in the best case: the larger of (compressed bytes at ten bits each) and (erase and program
+times of the sectors that differ) for the ESP32, the sum of erase and program times for the STM32, whose ROM does one after
+another. The limit holds nothing for connecting, for the flasher stub (7 KB on the wire) and for hashing or reading back.
 Ratios of one run can be compared between machines; seconds cannot.
 """
 
@@ -17,6 +18,7 @@ import json
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,14 +28,16 @@ import zlib
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FIRMWARE = os.path.join(ROOT, 'examples', 'firmware')
 SECTOR = 4096
+RUNS = 3
+LONG_S = 4.0
 
 # Winbond W25Q32JV, revision H, typical: what sim/nor.c goes by.
 NOR_SECTOR_ERASE_S = 0.045
 NOR_BLOCK_ERASE_S = 0.150
 NOR_PAGE_PROGRAM_S = 0.0005
-# STM32F405: sectors, erase times typical at x32 (DS8626 rev 9, table 39) and the ROM's 16 us a word.
+# STM32F405: sectors, erase times typical at x32 (DS8626 rev 9, table 39) and the ROM's 16 us a byte, as sim/ has them.
 F405_SECTORS = [(16, 0.250)] * 4 + [(64, 0.550)] + [(128, 1.0)] * 7
-F405_WORD_S = 16e-6
+F405_BYTE_S = 16e-6
 
 
 def cpu_seconds(command, runs=30):
@@ -71,6 +75,14 @@ def read(path):
 def write(path, data):
     with open(path, 'wb') as file:
         file.write(data)
+
+
+def median_of(run, runs):
+    """Median of several runs, of one if that takes long: what takes long suffers little from a busy machine."""
+    times = [run()]
+    while len(times) < runs and times[0] < LONG_S:
+        times.append(run())
+    return statistics.median(times)
 
 
 class Bench:
@@ -187,24 +199,107 @@ class Bench:
                                             '--after', 'no-reset', 'write-flash'] + [
                                                 word for at, path in files for word in ('0x%x' % at, path)]
 
-    def esp_write(self, name, baud, blank, limit_target, peer_target):
+    def big_app(self):
+        """Three times the application one behind the other: about a megabyte that compresses like code."""
+        path = self.path('app3.bin')
+        write(path, read(self.esp_files(1)[2][1]) * 3)
+        return [(0x10000, path)]
+
+    def esp_write(self, name, baud, start, limit_target, peer_target):
         before = bytearray(b'\xff' * 0x400000)
-        files = self.esp_files(1)
-        if not blank:
+        files = self.big_app() if start == 'blank, 1 MB' else self.esp_files(1)
+        if start in ('edit', 'same'):
             for at, path in files:
                 before[at:at + os.path.getsize(path)] = read(path)
+        if start == 'edit':
             files = self.esp_files(2)
         limit = self.esp_limit(before, files, baud)
-        kiln_s, after = self.with_esp(before, [self.kiln_esp(files, baud)])
-        if not self.holds(after, files):
-            raise Failed('kiln: the flash does not hold the files')
-        peer_s = None
-        if self.esptool:
-            peer_s, after = self.with_esp(before, [self.esptool_esp(files, baud)])
+
+        def run(who, command):
+            spent, after = self.with_esp(before, [command(files, baud)])
             if not self.holds(after, files):
-                raise Failed('esptool: the flash does not hold the files')
-        self.row(name, kiln_s, limit, 'esptool', peer_s,
-                 ('limit', limit_target) if limit_target else ('peer', peer_target))
+                raise Failed('%s: the flash does not hold the files' % who)
+            return spent
+
+        kiln_s = median_of(lambda: run('kiln', self.kiln_esp), RUNS)
+        peer_s = median_of(lambda: run('esptool', self.esptool_esp), RUNS) if self.esptool else None
+        self.row(name, kiln_s, limit or None, 'esptool', peer_s,
+                 ('limit', limit_target) if limit_target else ('peer', peer_target) if peer_target else None)
+
+    def esp_read(self, name, baud, size):
+        flash = bytearray(b'\xff' * 0x400000)
+        for at, path in self.esp_files(1):
+            flash[at:at + os.path.getsize(path)] = read(path)
+        out = self.path('read.bin')
+
+        def kiln(port):
+            return [self.kiln, 'read', '-q', '-b', str(baud), '-d', port, '--before', 'no-reset', '--after', 'stay', '-a',
+                    '0x10000', '-s', str(size), out]
+
+        def esptool(port):
+            return self.esptool + ['--chip', 'esp32', '--port', port, '--baud', str(baud), '--before', 'no-reset', '--after',
+                                   'no-reset', 'read-flash', '0x10000', str(size), out]
+
+        def run(who, command):
+            if os.path.exists(out):
+                os.unlink(out)
+            spent, _ = self.with_esp(flash, [command])
+            if read(out) != flash[0x10000:0x10000 + size]:
+                raise Failed('%s: what was read is not what is there' % who)
+            return spent
+
+        kiln_s = median_of(lambda: run('kiln', kiln), RUNS)
+        peer_s = median_of(lambda: run('esptool', esptool), RUNS) if self.esptool else None
+        self.row(name, kiln_s, size * 10 / baud, 'esptool', peer_s, None)
+
+    # ---- many boards in one process
+
+    def many(self, name, count):
+        files = ['%s@0x%x' % (path, at) for at, path in self.esp_files(1)]
+
+        def run(boards):
+            devices = []
+            for i in range(boards):
+                backing = self.path('many%d.flash' % i)
+                write(backing, b'\xff' * 0x400000)
+                devices += ['-d', 'sim:esp32?time=real&flash=' + backing]
+            spent = wall([self.kiln, 'flash', '-q', '-b', '921600'] + devices + files)
+            for i in range(boards):
+                if not self.holds(read(self.path('many%d.flash' % i)), self.esp_files(1)):
+                    raise Failed('board %d does not hold the files' % i)
+            return spent
+
+        alone = statistics.median(run(1) for _ in range(RUNS))
+        together = statistics.median(run(count) for _ in range(RUNS))
+        self.row(name, together, None, 'alone', alone, ('peer', 1 / 0.95))
+
+    # ---- memory
+
+    def memory(self, name, megabytes):
+        """Peak resident size of a `kiln flash` of an image that does not compress, over a PTY."""
+        file, port, backing = self.path('big.bin'), self.path('ttyBIG'), self.path('big.flash')
+        write(file, os.urandom(megabytes << 20))
+        write(backing, b'\xff' * 0x400000)
+        simulator = subprocess.Popen([self.kiln, 'sim', 'esp32?boot=download&flash=' + backing, '--pty', port],
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 5
+            while not os.path.exists(port) and time.monotonic() < until:
+                time.sleep(0.02)
+            child = subprocess.Popen([self.kiln, 'flash', '-q', '--force', '--raw', '-b', '5000000', '-d', port, '--before',
+                                      'no-reset', '--after', 'stay', file + '@0x10000'], stdin=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            simulator.terminate()
+            simulator.wait()
+        if child.returncode != 0:
+            raise Failed('exit status %d' % child.returncode)
+        peak = usage.ru_maxrss / 1024
+        met = peak <= megabytes + 16
+        self.rows.append({'name': name, 'peak_mib': peak, 'met': met})
+        print('%-44s %5.1f MiB %61s <= %d MiB, %s' % (name, peak, '', megabytes + 16, 'met' if met else 'MISSED'),
+              flush=True)
 
     # ---- STM32F405 over USB
 
@@ -229,7 +324,7 @@ class Bench:
             if new and before[at:at + len(new)] != new:
                 if before[at:at + size].strip(b'\xff'):
                     total += erase_s
-                total += len(new) / 4 * F405_WORD_S
+                total += len(new) * F405_BYTE_S
             at += size
         return total
 
@@ -263,9 +358,17 @@ class Bench:
         self.guard('start-up: version (CPU)', self.start_up, ['version'], 'esptool', esptool)
         self.guard('start-up: chip esp32 (CPU)', self.start_up, ['chip', 'esp32'], 'dfu-util', dfu_util)
         for baud in (115200, 921600, 2000000):
-            self.guard('ESP32 first write, %d baud' % baud, self.esp_write, baud, True, 1.05, None)
+            self.guard('ESP32 first write, %d baud' % baud, self.esp_write, baud, 'blank', 1.05, None)
+        self.guard('ESP32 first write of 1 MB, 921600 baud', self.esp_write, 921600, 'blank, 1 MB', 1.05, None)
         for baud in (115200, 921600, 2000000):
-            self.guard('ESP32 one line changed, %d baud' % baud, self.esp_write, baud, False, None, 0.1)
+            self.guard('ESP32 one line changed, %d baud' % baud, self.esp_write, baud, 'edit', None, 0.1)
+        for baud in (115200, 921600, 2000000):
+            self.guard('ESP32 nothing changed, %d baud' % baud, self.esp_write, baud, 'same', None, None)
+        for baud, size in ((115200, 65536), (921600, 262144), (2000000, 262144)):
+            self.guard('ESP32 read of %d KB, %d baud' % (size >> 10, baud), self.esp_read, baud, size)
+        for count in (16, 32):
+            self.guard('%d ESP32 at once from one process' % count, self.many, count)
+        self.guard('memory, image of 3 MiB', self.memory, 3)
         blank, old, new = b'', self.big_image(False), self.big_image(True)
         self.guard('STM32F405 full write, 256 KB', self.dfu_write, blank, old, 0.25)
         self.guard('STM32F405 one byte in a 128 KB sector', self.dfu_write, old, new, 0.15)
