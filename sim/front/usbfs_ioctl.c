@@ -41,6 +41,17 @@ static void free_urb(gpointer data)
     g_free(urb);
 }
 
+/* A program's last close may come after this program's loop has ended, so the client owns its file. */
+static void free_file(gpointer data)
+{
+    struct open_file *file = data;
+
+    if (file->timer != 0)
+        g_source_remove(file->timer);
+    g_queue_free_full(file->urbs, free_urb);
+    g_free(file);
+}
+
 static struct open_file *file_of(UMockdevIoctlClient *client, struct appearance *device)
 {
     struct open_file *file = g_object_get_data(G_OBJECT(client), "kiln-file");
@@ -49,7 +60,7 @@ static struct open_file *file_of(UMockdevIoctlClient *client, struct appearance 
         file = g_new0(struct open_file, 1);
         file->device = device;
         file->urbs = g_queue_new();
-        g_object_set_data(G_OBJECT(client), "kiln-file", file);
+        g_object_set_data_full(G_OBJECT(client), "kiln-file", file, free_file);
     }
     return file;
 }
@@ -426,12 +437,8 @@ static void on_vanished(UMockdevIoctlBase *handler, UMockdevIoctlClient *client,
     if (file == NULL)
         return;
     kiln_usbfs_close(&device->usb, file);
-    if (file->timer != 0)
-        g_source_remove(file->timer);
     g_clear_object(&file->waiting);
-    g_queue_free_full(file->urbs, free_urb);
     g_object_set_data(G_OBJECT(client), "kiln-file", NULL);
-    g_free(file);
 }
 
 void kiln_front_serve(struct appearance *device)

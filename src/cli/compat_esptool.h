@@ -174,7 +174,7 @@ int esptool_expand_words(struct esptool *e, size_t count, char **words, struct e
 int esptool_parse(struct esptool *e, const struct esptool_option *const *options,
                   const struct esptool_words *words, size_t *at, bool interspersed,
                   struct esptool_words *out, bool *out_help);
-int esptool_parse_operands(struct esptool *e, const struct esptool_words *operands);
+int esptool_parse_operands(struct esptool *e, const struct esptool_words *words);
 
 /* As Python's int(text, 0) and int(text, 10). */
 bool esptool_int(const char *text, int64_t *out);

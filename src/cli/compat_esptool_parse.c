@@ -31,7 +31,7 @@ static int bad_choice(struct esptool *e, const char *what, const char *value,
     char list[256] = "";
     size_t len = 0;
 
-    for (; *choices != NULL && len < sizeof list; choices++) {
+    for (; choices != NULL && *choices != NULL && len < sizeof list; choices++) {
         int more = snprintf(list + len, sizeof list - len, "%s'%s'", len > 0 ? ", " : "", *choices);
 
         len += (size_t)more;
@@ -41,7 +41,7 @@ static int bad_choice(struct esptool *e, const char *what, const char *value,
 
 static const char *find_choice(const char *value, const char *const *choices)
 {
-    for (; *choices != NULL; choices++)
+    for (; choices != NULL && *choices != NULL; choices++)
         if (strcmp(*choices, value) == 0)
             return *choices;
     return NULL;

@@ -72,7 +72,7 @@ int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files)
 
 void cli_files_free(struct cli_files *files)
 {
-    for (size_t i = 0; i < files->count; i++)
+    for (size_t i = 0; files->images != NULL && i < files->count; i++)
         kiln_image_free(files->images[i]);
     free(files->images);
     free(files->places);

@@ -75,21 +75,23 @@ static enum kiln_status too_large(struct kiln_image *image, struct kiln_ctx *ctx
     return kiln_fail(ctx, KILN_E_FILE, "holds more than %" PRIu64 " MiB", image->max_size >> 20);
 }
 
+static bool goes_on(const struct kiln_image_run *last, const struct kiln_image_run *run)
+{
+    return last->alt == run->alt && last->in_file == run->in_file &&
+           last->address + last->size == run->address && last->offset + last->size == run->offset;
+}
+
 static enum kiln_status append_run(struct kiln_image *image, struct kiln_ctx *ctx,
                                    const struct kiln_image_run *run)
 {
-    struct kiln_image_run *last;
-
     if (run->address > UINT64_MAX - run->size)
         return kiln_image_bad(ctx, run->place, "%s %" PRIu64 ": data runs past the end of memory",
                               image->place_unit, run->place);
     if (run->size > image->max_size || image->total > image->max_size - run->size)
         return too_large(image, ctx);
     image->total += run->size;
-    last = image->run_count > 0 ? &image->runs[image->run_count - 1] : NULL;
-    if (last != NULL && last->alt == run->alt && last->in_file == run->in_file &&
-        last->address + last->size == run->address && last->offset + last->size == run->offset) {
-        last->size += run->size;
+    if (image->run_count > 0 && goes_on(&image->runs[image->run_count - 1], run)) {
+        image->runs[image->run_count - 1].size += run->size;
         return KILN_OK;
     }
     if (image->run_count == image->run_capacity) {

@@ -150,7 +150,7 @@ static bool starts_text(const struct evidence *e, size_t at)
 
 static void mark_starts(struct evidence *e)
 {
-    size_t functions = 0, texts = 0;
+    size_t functions = 0, texts = 0, places = e->len / 2 + 1;
 
     for (size_t at = 0; at + 2 <= e->len; at += 2) {
         uint8_t flags = 0;
@@ -165,8 +165,8 @@ static void mark_starts(struct evidence *e)
         }
         e->starts[at / 2] = flags;
     }
-    e->function_rate = (double)(functions + 1) / (double)(e->len / 2 + 1);
-    e->text_rate = (double)(texts + 1) / (double)(e->len / 2 + 1);
+    e->function_rate = (double)(functions + 1) / (double)places;
+    e->text_rate = (double)(texts + 1) / (double)places;
 }
 
 /* Words in [low, high) are pointers into the image for some base. Of very many, every n-th is taken. */

@@ -74,7 +74,7 @@ enum kiln_status kiln_job_partitions(struct kiln_job *job)
 
 const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label)
 {
-    for (size_t i = 0; i < job->partition_count; i++)
+    for (size_t i = 0; job->partitions != NULL && i < job->partition_count; i++)
         if (strcmp(job->partitions[i].label, label) == 0)
             return &job->partitions[i];
     return NULL;

@@ -85,9 +85,9 @@ static uint8_t *damage(struct kiln_fault *fault, enum verdict verdict, const uin
 
     if (copy == NULL)
         return NULL;
-    memcpy(copy, bytes, *len);
-    if (*len == 0)
+    if (*len == 0) /* then `bytes` may be NULL */
         return copy;
+    memcpy(copy, bytes, *len);
     fault->happened = true;
     if (verdict == FLIPS_BIT) {
         copy[middle] ^= (uint8_t)(1u << (fault->at % 8));

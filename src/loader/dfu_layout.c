@@ -226,18 +226,18 @@ static uint8_t erased_value(const struct dfu_candidates *parts)
 static void name_parts(struct kiln_dfu *self, const struct dfu_candidates *parts)
 {
     struct kiln_target_info *info = &self->info;
-    const struct kiln_chip *only = parts->count > 0 ? parts->item[0].chip : NULL;
+    const struct kiln_chip *first = parts->count > 0 ? parts->item[0].chip : NULL;
+    bool only = parts->count > 0;
     size_t at = 0;
 
     for (size_t i = 1; i < parts->count; i++)
-        if (parts->item[i].chip != only)
-            only = NULL;
-    info->chip = only;
-    if (only != NULL) {
-        snprintf(info->chip_title, sizeof info->chip_title, "%s", only->title);
+        only &= parts->item[i].chip == first;
+    info->chip = only ? first : NULL;
+    if (only) {
+        snprintf(info->chip_title, sizeof info->chip_title, "%s", first->title);
         if (parts->count == 1)
             snprintf(info->features, sizeof info->features, "%s",
-                     only->stm32->org[parts->item[0].org].name);
+                     first->stm32->org[parts->item[0].org].name);
         return;
     }
     for (size_t i = 0; i < parts->count; i++) {

@@ -30,11 +30,11 @@ struct server {
     pthread_t thread;
     char address[64];
     /* how the server behaves */
-    bool silent;         /* confirms no setting */
-    bool refuses;        /* answers DONT COM-PORT */
-    bool deaf_to_purge;  /* never answers PURGE-DATA */
-    bool babbles;        /* sends options without end instead of answers */
-    uint32_t wrong_baud; /* confirms this rate instead of the one asked */
+    _Atomic bool silent;         /* confirms no setting */
+    bool refuses;                /* answers DONT COM-PORT */
+    bool deaf_to_purge;          /* never answers PURGE-DATA */
+    bool babbles;                /* sends options without end instead of answers */
+    _Atomic uint32_t wrong_baud; /* confirms this rate instead of the one asked */
     /* what it saw */
     uint8_t controls[64];
     size_t control_count;
@@ -135,11 +135,15 @@ static void tcp_carries_bytes_and_ends(void **state)
 static void tcp_carries_bytes_over_ipv6(void **state)
 {
     struct server *s = *state;
+    struct kiln_byte_link *link = NULL;
 
     close(s->listener);
     s->listener = listen_on(AF_INET6, s->address);
-    if (s->listener < 0)
-        skip();
+    if (s->listener < 0) { /* a system without IPv6 */
+        s->listener = dup(0);
+        assert_int_equal(kiln_tcp_open(&s->ctx, "[::1]:9", &link), KILN_E_NO_DEVICE);
+        return;
+    }
     run_echo(s);
 }
 
