@@ -29,7 +29,9 @@ enum kiln_reset_before {
     KILN_RESET_BEFORE_DEFAULT,
     KILN_RESET_BEFORE_USB,
     KILN_RESET_BEFORE_NONE,
-    KILN_RESET_BEFORE_NO_SYNC
+    KILN_RESET_BEFORE_NO_SYNC,
+    KILN_RESET_BEFORE_TOUCH /* open the serial port at 1200 baud and wait for the DFU device that
+                               comes up at the same USB place */
 };
 enum kiln_reset_after {
     KILN_RESET_AFTER_DEFAULT,
@@ -55,8 +57,12 @@ struct kiln_request {
     uint32_t connect_attempts; /* 0: default */
     enum kiln_reset_before before;
     enum kiln_reset_after after;
-    const char *layout;         /* DfuSe layout string that replaces the device's */
-    const char *alt;            /* DFU alternate setting by number or name, or NULL */
+    const char *layout;     /* DfuSe layout string that replaces the device's */
+    const char *alt;        /* DFU alternate setting by number or name, or NULL */
+    int32_t dfu_interface;  /* number of the DFU interface if there are several; -1: the first */
+    uint32_t transfer_size; /* bytes of a DFU transfer; 0: what the device says */
+    uint64_t start_address; /* FLASH: where leaving a DFU bootloader starts the application;
+                                   KILN_NO_ADDRESS: the beginning of the flash */
     const char *reset_sequence; /* custom reset string */
     const char *trace_path;     /* record the link here */
     const char *stub_dir;
@@ -69,12 +75,14 @@ struct kiln_request {
     bool erase_all; /* FLASH: erase the chip first; ERASE: the whole chip */
     bool unprotect; /* ERASE: remove read protection */
     bool dry_run;   /* plan only */
+    bool bus_reset; /* reset a USB device that is still there at the end */
     int log_level;  /* 0 trace .. 3 warnings only */
 };
 
-#define KILN_REQUEST_INIT                                   \
-    {                                                       \
-        .size = sizeof(struct kiln_request), .log_level = 3 \
+#define KILN_REQUEST_INIT                                                         \
+    {                                                                             \
+        .size = sizeof(struct kiln_request), .log_level = 3, .dfu_interface = -1, \
+        .start_address = KILN_NO_ADDRESS                                          \
     }
 
 struct kiln_job;

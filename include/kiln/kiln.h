@@ -5,6 +5,7 @@
 
 #include <kiln/chip.h>
 #include <kiln/device.h>
+#include <kiln/dfu.h>
 #include <kiln/doctor.h>
 #include <kiln/esp.h>
 #include <kiln/esp_image.h>

@@ -10,6 +10,11 @@ static const struct {
 } rows[] = {
     {"esptool", &cli_cmd_esptool},
     {"esptool.py", &cli_cmd_esptool},
+    {"dfu-prefix", &cli_cmd_dfu_prefix},
+    {"dfu-suffix", &cli_cmd_dfu_suffix},
+    {"dfu-util", &cli_cmd_dfu_util},
+    {"pydfu", &cli_cmd_pydfu},
+    {"pydfu.py", &cli_cmd_pydfu},
 };
 
 const struct cli_command *cli_compat_find(const char *path, const char **out_program)

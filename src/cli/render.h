@@ -29,6 +29,12 @@ struct renderer *renderer_new(const struct cli *cli, size_t job_count);
 struct renderer *renderer_json_new(const struct cli *cli, size_t job_count);
 struct renderer *renderer_lines_new(const struct cli *cli, size_t job_count);
 
+/*
+ * For look-alikes: runs the request as it stands, with its `device`, and lets `renderer` draw it (and frees
+ * that by its op). Returns Kiln's exit status.
+ */
+int cli_run_job_drawn(struct cli *cli, struct kiln_request *request, struct renderer *renderer);
+
 /* ---- text shared by the line renderers ---- */
 
 /* What an event says to a person as whole lines (each with newline), "" if nothing. */

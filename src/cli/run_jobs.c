@@ -261,7 +261,6 @@ static int run_all(struct run *run, struct kiln_request *request,
 {
     run->jobs = calloc(devices->count, sizeof *run->jobs);
     run->ended = calloc(devices->count, sizeof *run->ended);
-    run->renderer = renderer_new(run->cli, devices->count);
     run->signal_fd = block_signals();
     if (run->jobs == NULL || run->ended == NULL || run->renderer == NULL ||
         !start_jobs(run, request, devices)) {
@@ -293,10 +292,21 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
 
     if (status == 0) {
         fill_request(cli, request);
+        run.renderer = renderer_new(cli, devices.count);
         status = run_all(&run, request, &devices);
     }
     kiln_device_list_free(&devices);
     return status;
+}
+
+int cli_run_job_drawn(struct cli *cli, struct kiln_request *request, struct renderer *renderer)
+{
+    struct run run = {.cli = cli, .renderer = renderer};
+    struct kiln_device device = {0};
+    struct kiln_device_list devices = {&device, 1};
+
+    snprintf(device.selector, sizeof device.selector, "%s", request->device);
+    return run_all(&run, request, &devices);
 }
 
 int cli_run_job(struct cli *cli, struct kiln_request *request)

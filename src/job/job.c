@@ -251,6 +251,21 @@ static enum kiln_status leave(struct kiln_job *job)
     return KILN_OK;
 }
 
+/* A device that leaves the bus in the middle of its reset has been reset. */
+static enum kiln_status reset_bus(struct kiln_job *job)
+{
+    enum kiln_status status;
+
+    if (job->usb_link == NULL || kiln_usb_is_gone(job->usb_link))
+        return KILN_OK;
+    status = kiln_usb_reset(job->usb_link, &job->ctx);
+    if (status != KILN_OK && status != KILN_E_GONE)
+        return kiln_while(&job->ctx, "while resetting the device");
+    kiln_error_clear(&job->ctx);
+    job->board_note = "reset";
+    return KILN_OK;
+}
+
 static enum kiln_status work(struct kiln_job *job)
 {
     KILN_TRY(kiln_job_open(job));
@@ -262,7 +277,8 @@ static enum kiln_status work(struct kiln_job *job)
         return kiln_fail(&job->ctx, KILN_E_INTERNAL, "clean-up stack is full");
     KILN_TRY(publish_target(job));
     KILN_TRY(do_verb(job));
-    return leave(job);
+    KILN_TRY(leave(job));
+    return job->request.bus_reset ? reset_bus(job) : KILN_OK;
 }
 
 static void close_links(struct kiln_job *job)

@@ -81,6 +81,11 @@ static void fill_options(const struct kiln_job *job, struct kiln_loader_options 
         .stub_dir = request->stub_dir,
         .layout = request->layout,
         .alt = request->alt,
+        .has_dfu_interface = request->dfu_interface >= 0,
+        .dfu_interface = (uint8_t)request->dfu_interface,
+        .transfer_size = request->transfer_size,
+        .has_start_address = request->start_address != KILN_NO_ADDRESS,
+        .start_address = request->start_address,
         .reset_sequence = request->reset_sequence,
         .flash_size = request->flash_size,
     };

@@ -37,13 +37,12 @@ bool dfu_alt_is_wanted(const struct kiln_loader_options *options, uint8_t alt, c
 
 /* ---- which interface ---- */
 
-static bool in_dfu_mode(const struct kiln_dfu *self, const struct kiln_dfu_alt *alt,
-                        unsigned interfaces)
+bool dfu_alt_in_dfu_mode(unsigned quirks, const struct kiln_dfu_alt *alt, unsigned interfaces)
 {
     if (alt->protocol == KILN_DFU_PROTOCOL_DFU)
         return true;
-    if ((self->quirks & KILN_DFU_QUIRK_IN_DFU_MODE) != 0 &&
-        ((self->quirks & KILN_DFU_QUIRK_ONE_INTERFACE) == 0 || interfaces == 1))
+    if ((quirks & KILN_DFU_QUIRK_IN_DFU_MODE) != 0 &&
+        ((quirks & KILN_DFU_QUIRK_ONE_INTERFACE) == 0 || interfaces == 1))
         return true;
     return alt->protocol == 0 && alt->function.version == KILN_DFU_VERSION_DFUSE;
 }
@@ -80,7 +79,8 @@ static enum kiln_status find_interface(struct kiln_dfu *self, struct kiln_ctx *c
                               "%04x:%04x has no DFU interface", id->vid, id->pid);
     *out_dfu_mode = true;
     for (size_t i = 0; i < count; i++)
-        if (in_dfu_mode(self, &all[i], interfaces)) {
+        if ((self->wanted_interface < 0 || self->wanted_interface == all[i].interface) &&
+            dfu_alt_in_dfu_mode(self->quirks, &all[i], interfaces)) {
             use_interface(self, all, count, &all[i]);
             return KILN_OK;
         }
@@ -147,7 +147,7 @@ static enum kiln_status enter_dfu_mode(struct kiln_dfu *self, struct kiln_ctx *c
 
 /* ---- what the descriptors mean ---- */
 
-static void mend_function(struct kiln_dfu *self, struct kiln_ctx *ctx)
+static void mend_function(struct kiln_dfu *self, struct kiln_ctx *ctx, uint32_t wanted_size)
 {
     struct kiln_dfu_function *f = &self->function;
     uint16_t size = f->transfer_size;
@@ -168,28 +168,30 @@ static void mend_function(struct kiln_dfu *self, struct kiln_ctx *ctx)
     else
         self->block = KILN_MIN(size, DFU_TRANSFER_MAX);
     self->counts = self->block == size;
-    if (!self->counts)
+    if (wanted_size != 0) {
+        self->block = KILN_MIN(wanted_size, DFU_TRANSFER_MAX);
+        self->counts = self->block == size;
+    } else if (!self->counts)
         dfu_note(self, ctx, "transfer size %u taken as %zu", size, self->block);
 }
 
 /* Bytes where UTF-16 should be. */
-static void read_8bit_serial(struct kiln_dfu *self, struct kiln_ctx *ctx)
+void dfu_read_8bit_serial(struct kiln_usb_link *link, struct kiln_ctx *ctx, char *text, size_t cap)
 {
     struct kiln_usb_setup setup = {.request_type = 0x80, .request = 6, .value = 0x0100};
     uint8_t bytes[255];
     size_t got = 0, n = 0;
 
-    if (kiln_usb_control(self->link, ctx, &setup, bytes, 18, &got) == KILN_OK && got >= 17 &&
+    if (kiln_usb_control(link, ctx, &setup, bytes, 18, &got) == KILN_OK && got >= 17 &&
         bytes[16] != 0) {
         setup.value = (uint16_t)(0x0300 | bytes[16]);
         setup.index = 0x0409;
-        if (kiln_usb_control(self->link, ctx, &setup, bytes, sizeof bytes, &got) == KILN_OK &&
-            got >= 2) {
+        if (kiln_usb_control(link, ctx, &setup, bytes, sizeof bytes, &got) == KILN_OK && got >= 2) {
             got = KILN_MIN(got, bytes[0]);
-            for (size_t i = 2; i < got && n + 1 < sizeof self->info.serial; i++)
+            for (size_t i = 2; i < got && n + 1 < cap; i++)
                 if (bytes[i] >= ' ' && bytes[i] <= '~')
-                    self->info.serial[n++] = (char)bytes[i];
-            self->info.serial[n] = '\0';
+                    text[n++] = (char)bytes[i];
+            text[n] = '\0';
         }
     }
     kiln_error_clear(ctx);
@@ -209,7 +211,7 @@ static void fill_info(struct kiln_dfu *self, struct kiln_ctx *ctx)
                  id->pid);
     snprintf(info->serial, sizeof info->serial, "%s", id->serial);
     if ((self->quirks & KILN_DFU_QUIRK_SERIAL_8BIT) != 0)
-        read_8bit_serial(self, ctx);
+        dfu_read_8bit_serial(self->link, ctx, info->serial, sizeof info->serial);
     snprintf(info->loader, sizeof info->loader,
              self->function.version == KILN_DFU_VERSION_DFUSE ? "DfuSe 1.1a" : "DFU %x.%x",
              self->function.version >> 8, self->function.version >> 4 & 0xf);
@@ -237,7 +239,7 @@ static enum kiln_status attach(struct kiln_dfu *self, struct kiln_ctx *ctx,
                               "the device runs its application and may not be reset");
     if (!dfu_mode)
         KILN_TRY(enter_dfu_mode(self, ctx));
-    mend_function(self, ctx);
+    mend_function(self, ctx, options->transfer_size);
     if (self->function.version == KILN_DFU_VERSION_ATMEL)
         return kiln_fail(ctx, KILN_E_UNSUPPORTED,
                          "the device speaks Atmel's own protocol under the name of DFU");
@@ -265,6 +267,8 @@ enum kiln_status kiln_dfu_connect(struct kiln_ctx *ctx, struct kiln_usb_link *li
     self->base.ops = &kiln_dfu_stream_ops;
     self->link = link;
     self->after = options->after;
+    self->start_address = options->has_start_address ? options->start_address : UINT64_MAX;
+    self->wanted_interface = options->has_dfu_interface ? options->dfu_interface : -1;
     self->alt = -1;
     self->state = DFU_STATE_UNKNOWN;
     self->sticks_from = UINT64_MAX;

@@ -493,6 +493,8 @@ static enum kiln_status dfuse_run(struct kiln_loader *loader, struct kiln_ctx *c
 
     if (self->left || kiln_usb_is_gone(self->link))
         return KILN_OK;
+    if (address == UINT64_MAX)
+        address = self->start_address;
     if (address == UINT64_MAX && region != NULL)
         address = region->start;
     if (region != NULL)

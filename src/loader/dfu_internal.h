@@ -35,6 +35,8 @@ struct kiln_dfu {
     const struct kiln_dfu_quirk *quirk; /* NULL: none */
     unsigned quirks;
     enum kiln_after after;
+    uint64_t start_address;   /* where leaving starts the application, UINT64_MAX: as usual */
+    int32_t wanted_interface; /* -1: any */
     uint8_t interface;
     int alt;              /* selected now, -1: not known */
     uint8_t state;        /* as last heard, DFU_STATE_UNKNOWN */
@@ -174,6 +176,13 @@ KILN_MUST_USE enum kiln_status dfu_stream_identify(struct kiln_dfu *self, struct
 
 /* Does the user's wish for an alternate setting (number or name) mean this one? */
 bool dfu_alt_is_wanted(const struct kiln_loader_options *options, uint8_t alt, const char *name);
+
+/* Is the interface in DFU mode? Sloppy devices say so in other ways than by their protocol number. */
+bool dfu_alt_in_dfu_mode(unsigned quirks, const struct kiln_dfu_alt *alt, unsigned interfaces);
+
+/* The serial number of a device whose string descriptor holds bytes where UTF-16 should be; `text` stays
+ * as it is if that cannot be read. */
+void dfu_read_8bit_serial(struct kiln_usb_link *link, struct kiln_ctx *ctx, char *text, size_t cap);
 
 const struct kiln_target_info *dfu_info(const struct kiln_loader *loader);
 void dfu_free(struct kiln_loader *loader);

@@ -181,9 +181,14 @@ static enum kiln_status stream_leave(struct kiln_loader *loader, struct kiln_ctx
 {
     struct kiln_dfu *self = dfu_of(loader);
 
+    bool stay = self->after == KILN_AFTER_STAY || self->after == KILN_AFTER_STAY_STUB;
+
     if (self->left || kiln_usb_is_gone(self->link))
         return KILN_OK;
-    if (self->after == KILN_AFTER_STAY || self->after == KILN_AFTER_STAY_STUB || self->incomplete)
+    /* a device that has taken its image and now waits for a reset has nowhere else to go */
+    if (stay && self->state == KILN_DFU_MANIFEST_WAIT_RESET)
+        return KILN_OK;
+    if (stay || self->incomplete)
         return dfu_to_idle(self, ctx);
     return stream_run(loader, ctx, 0);
 }

@@ -92,6 +92,11 @@ struct kiln_loader_options {
     const char *stub_dir;      /* NULL: built-in places */
     const char *layout;        /* DfuSe layout string that replaces the device's */
     const char *alt;           /* DFU alternate setting, by number or name; NULL: all, by address */
+    bool has_dfu_interface;    /* which DFU interface to use where there are several */
+    uint8_t dfu_interface;
+    uint32_t transfer_size; /* bytes of a DFU transfer, 0: what the device says */
+    bool has_start_address; /* where leaving starts the application instead of at the main flash */
+    uint64_t start_address;
     const char *reset_sequence; /* custom ESP reset string, or NULL */
     uint64_t flash_size;        /* 0: detect */
 };
