@@ -197,8 +197,9 @@ static void add_to_bed(struct appearance *device, const uint8_t *d)
     put_string(device, d[15], "product");
     put_string(device, d[16], "serial");
     add_interfaces(device);
-    make_node(bed, device->node);
+    /* in this order: a program may open the node as soon as it is there */
     kiln_front_serve(device);
+    make_node(bed, device->node);
     /* The first event went out before its files were there; libusb takes the second one then. */
     umockdev_testbed_uevent(bed, device->syspath, "add");
 }
