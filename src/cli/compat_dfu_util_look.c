@@ -126,12 +126,14 @@ static const char *state_words(enum kiln_device_state state)
 
 static void take_result(struct dfu_util_look *self, const struct kiln_event_result *result)
 {
+    bool noted = result->board_note[0] != '\0' && result->status != KILN_E_GONE;
+
     end_bar(self, result->status == KILN_OK);
     if (result->status != KILN_OK) {
         self->error = *result->error;
         (void)dfu_util_fail(self->tool, &self->error);
         fprintf(stderr, "  The flash is %s%s%s.\n", state_words(result->state),
-                result->board_note[0] != '\0' ? "; the device is " : "", result->board_note);
+                noted ? "; the device is " : "", noted ? result->board_note : "");
         return;
     }
     if (self->save != NULL)

@@ -84,7 +84,7 @@ same_status stm32f405 -a 0 -s :leave
 same_status stm32f405 -d 0483:df11,:df11 -n 2 -c 1 -i 0 -p 1-1 -a 0 -s :leave
 same_status maple -D odd.bin
 same_status dfu11 -e
-same_status 'stm32f405?unplug=20' -a 0 -s 0x08000000 -D odd.bin
+same_status 'stm32f405?unplug=3' -a 0 -s 0x08000000 -D odd.bin
 
 # What dfu-util cannot: -a left out, standard input, an answer without dfuDNBUSY, a device that leaves, an ELF file.
 rm -f flash.bin
