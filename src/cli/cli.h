@@ -184,6 +184,9 @@ bool cli_is_esp(const char *chip);
 /* Writes --output. 0 or exit status. */
 int cli_write_output(struct cli *cli, const uint8_t *bytes, size_t len);
 
+/* What stands behind a DFU device: its alternate settings with their memory. Nothing for other devices. */
+void cli_print_dfu_settings(const struct cli *cli, const struct kiln_device *device);
+
 /* ---- words for people ---- */
 
 /* "1.5 MB", "812 B". `text` must have room for 24 bytes. */

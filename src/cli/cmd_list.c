@@ -106,6 +106,8 @@ static int run_list(struct cli *cli)
             print_json(&list.items[i]);
         else
             print_device(cli, &list.items[i], name_width, what_width);
+        if (cli->args.verbose > 0 && !cli->args.json)
+            cli_print_dfu_settings(cli, &list.items[i]);
     }
     if (list.count == 0 && !cli->args.json)
         puts("No board, port or probe is plugged in. `kiln doctor` looks for the reason.");
@@ -113,7 +115,7 @@ static int run_list(struct cli *cli)
     return 0;
 }
 
-static const char *const list_options[] = {"json", NULL};
+static const char *const list_options[] = {"json", "verbose", NULL};
 static const char *const list_examples[] = {
     "kiln list", "what is plugged in, and what stands in the way of using it", NULL};
 

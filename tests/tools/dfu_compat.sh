@@ -104,6 +104,11 @@ on 'maple' 0 "$ours" -a 2 -D odd.bin
 on stm32f405 0 sh -c '"$0" -s 0x08000000:leave -D odd.bin && sleep 0.2 && "$0" -l' "$ours"
 ! grep -q 'Found DFU' log || fail "still there after leave"
 
+# kiln list -v decodes every alternate setting.
+on stm32f405 0 "$kiln" list -v
+said 'alt 1  Option Bytes'
+said '0x08020000 *896.0 KiB = *7 x 128.0 KiB *read, erase, write'
+
 # pydfu
 rm -f flash.bin
 on 'stm32f405?flash=flash.bin' 0 ./pydfu -m -u elements.dfu
