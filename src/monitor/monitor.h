@@ -5,7 +5,10 @@
 
 #include "chip/esp_reset.h"
 #include "link/link.h"
+#include "monitor/crash.h"
+#include "monitor/explain.h"
 #include "monitor/rate.h"
+#include "monitor/symbols.h"
 #include "monitor/view.h"
 #include "os/yield.h"
 
@@ -40,7 +43,10 @@ struct kiln_monitor {
     regex_t filter;
     bool has_filter;
     struct kiln_annotator annotators[2];
-    size_t annotator_count;
+    struct kiln_explain explain;
+    struct kiln_crash crash;
+    struct kiln_symbols *symbols; /* NULL: no ELF file */
+    struct kiln_symbolizer symbolizer;
 
     struct kiln_rate rate;
     struct kiln_yield_server yield;

@@ -61,6 +61,50 @@ enum kiln_status kiln_monitor_set_log(struct kiln_monitor *m, const char *path)
     return KILN_OK;
 }
 
+/* ---- the filters ---- */
+
+static void explain_line(void *user, const char *text, struct kiln_buf *out)
+{
+    kiln_explain_line(user, text, out);
+}
+
+static void crash_line(void *user, const char *text, struct kiln_buf *out)
+{
+    kiln_crash_line(user, text, out);
+}
+
+static bool look_up(void *user, uint64_t address, struct kiln_buf *out)
+{
+    return kiln_symbols_lookup(user, address, out);
+}
+
+static bool is_return(void *user, uint64_t address)
+{
+    return kiln_symbols_is_return(user, address);
+}
+
+static bool has_digest(void *user, const char *digits, size_t len)
+{
+    return kiln_symbols_has_digest(user, digits, len);
+}
+
+static void init_annotators(struct kiln_monitor *m)
+{
+    m->annotators[0] = (struct kiln_annotator){explain_line, &m->explain};
+    m->annotators[1] = (struct kiln_annotator){crash_line, &m->crash};
+    kiln_crash_init(&m->crash, NULL);
+}
+
+static enum kiln_status open_symbols(struct kiln_monitor *m)
+{
+    if (m->options.elf_count == 0)
+        return KILN_OK;
+    KILN_TRY(kiln_symbols_open(&m->ctx, m->options.elf, m->options.elf_count, &m->symbols));
+    m->symbolizer = (struct kiln_symbolizer){look_up, is_return, has_digest, m->symbols};
+    kiln_crash_init(&m->crash, &m->symbolizer);
+    return KILN_OK;
+}
+
 static void init_views(struct kiln_monitor *m, int64_t wall_ns)
 {
     struct kiln_view_options view = {
@@ -73,7 +117,7 @@ static void init_views(struct kiln_monitor *m, int64_t wall_ns)
         .level = m->options.level,
         .wall_ns = wall_ns - (int64_t)kiln_ctx_now_ns(&m->ctx),
         .annotators = m->annotators,
-        .annotator_count = m->annotator_count,
+        .annotator_count = 2,
     };
 
     kiln_view_init(&m->screen, &view);
@@ -95,6 +139,7 @@ static enum kiln_status prepare(struct kiln_monitor *m)
                              m->options.reset_sequence, m->options.reset_sequence + bad);
         m->has_sequence = true;
     }
+    KILN_TRY(open_symbols(m));
     KILN_TRY(kiln_monitor_set_filter(m, m->options.filter));
     KILN_TRY(kiln_monitor_set_log(m, m->options.log));
     if (m->options.send != NULL)
@@ -128,6 +173,7 @@ enum kiln_status kiln_monitor_create(const struct kiln_monitor_options *options,
     kiln_yield_init(&m->yield);
     kiln_rate_init(&m->rate, baud, options->baud == 0);
     kiln_buf_init(&m->out, OUT_MAX);
+    init_annotators(m);
     init_views(m, wall_ns);
     status = prepare(m);
     if (out_error != NULL)
@@ -229,6 +275,7 @@ void kiln_monitor_free(struct kiln_monitor *m)
         fclose(m->send);
     if (m->has_filter)
         regfree(&m->filter);
+    kiln_symbols_free(m->symbols);
     kiln_view_dispose(&m->screen);
     kiln_view_dispose(&m->file);
     kiln_buf_dispose(&m->out);

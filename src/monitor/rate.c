@@ -13,11 +13,12 @@
 #define JUDGE_LEN      48u
 #define JUDGE_LEN_LATE 12u
 #define SKIP_LEN       2u /* bytes that were cut by the change of rate */
-#define LOOSE          60u
+#define LOOSE          72u
 #define GOOD           92u
 #define PASSABLE       80u
-#define LATE_NS        (1500ull * KILN_NS_PER_MS)
-#define SILENT_NS      (3000ull * KILN_NS_PER_MS)
+#define LATE_NS        (150ull * KILN_NS_PER_MS)  /* after the last byte of a short line */
+#define LONG_NS        (1000ull * KILN_NS_PER_MS) /* after the first byte */
+#define FEW_NS         (4000ull * KILN_NS_PER_MS) /* ... of few */
 #define REST_NS        (20000ull * KILN_NS_PER_MS)
 
 /* By how often they are met; the boot ROMs' own first. */
@@ -37,15 +38,16 @@ unsigned kiln_rate_quality(const uint8_t *bytes, size_t len)
         if (n > 1 || (byte >= 0x20 && byte < 0x7f) || byte == '\n' || byte == '\r' ||
             byte == '\t' || byte == 0x1b)
             good += used;
-        if ((byte >= 0x20 && byte < 0x7f && strchr("`~^|{}$@#&!?\\\"'%;", byte) != NULL) || n > 1)
-            rare += used;
+        if (byte >= 0x20 && byte < 0x7f && strchr("`~^|{}$@#&!?\\\"'%;", byte) != NULL)
+            rare++;
         at += used;
     }
     if (len == 0)
         return 0;
     /* Text has a few of these; noise in the printable range has every fifth. */
     rare = rare > len / 10 ? rare - len / 10 : 0;
-    return (unsigned)(100 * (good - KILN_MIN(rare, good)) / len);
+    good -= KILN_MIN(rare, good);
+    return (unsigned)(100 * good / len);
 }
 
 void kiln_rate_init(struct kiln_rate *rate, uint32_t baud, bool allowed)
@@ -58,7 +60,7 @@ void kiln_rate_init(struct kiln_rate *rate, uint32_t baud, bool allowed)
 static void change(struct kiln_rate *rate, uint64_t now_ns, uint32_t baud)
 {
     rate->current = baud;
-    rate->since_ns = now_ns;
+    rate->heard_ns = now_ns;
     rate->sample_len = 0;
     rate->skip = SKIP_LEN;
 }
@@ -92,7 +94,9 @@ static enum kiln_rate_verdict begin_search(struct kiln_rate *rate, uint64_t now_
     rate->home = rate->current;
     rate->candidate = 0;
     rate->best = 0;
-    return next_candidate(rate, now_ns);
+    /* Once more at the same rate: perhaps it was only the boot ROM, which has a rate of its own. */
+    change(rate, now_ns, rate->home);
+    return KILN_RATE_TRY;
 }
 
 enum kiln_rate_verdict kiln_rate_set(struct kiln_rate *rate, uint64_t now_ns, uint32_t baud,
@@ -105,9 +109,27 @@ enum kiln_rate_verdict kiln_rate_set(struct kiln_rate *rate, uint64_t now_ns, ui
     return search ? begin_search(rate, now_ns) : KILN_RATE_KEEP;
 }
 
+/* Words are apart and made of many letters. A few printable bytes again and again are what a receiver that
+ * is much too slow makes of a line that repeats. */
+static bool has_words(const uint8_t *bytes, size_t len)
+{
+    bool seen[256] = {false};
+    size_t values = 0, gaps = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        values += !seen[bytes[i]];
+        seen[bytes[i]] = true;
+        gaps += bytes[i] == ' ' || bytes[i] == '\n' || bytes[i] == '\t';
+    }
+    return values >= 6 && gaps * 24 >= len;
+}
+
 static enum kiln_rate_verdict judge(struct kiln_rate *rate, uint64_t now_ns)
 {
     unsigned quality = kiln_rate_quality(rate->sample, rate->sample_len);
+
+    if (!has_words(rate->sample, rate->sample_len))
+        quality /= 2;
 
     if (quality >= GOOD) {
         rate->searching = false;
@@ -150,6 +172,9 @@ enum kiln_rate_verdict kiln_rate_feed(struct kiln_rate *rate, uint64_t now_ns, c
 {
     enum kiln_rate_verdict verdict = KILN_RATE_KEEP;
 
+    rate->heard_ns = now_ns;
+    if (rate->sample_len == 0)
+        rate->first_ns = now_ns;
     while (len > 0 && verdict == KILN_RATE_KEEP) {
         size_t part = KILN_MIN(len, rate->skip);
 
@@ -173,16 +198,15 @@ enum kiln_rate_verdict kiln_rate_feed(struct kiln_rate *rate, uint64_t now_ns, c
 
 enum kiln_rate_verdict kiln_rate_tick(struct kiln_rate *rate, uint64_t now_ns)
 {
-    if (!rate->searching || now_ns < kiln_rate_due_ns(rate))
-        return KILN_RATE_KEEP;
-    if (rate->sample_len >= JUDGE_LEN_LATE)
-        return judge(rate, now_ns);
-    return now_ns >= rate->since_ns + SILENT_NS ? next_candidate(rate, now_ns) : KILN_RATE_KEEP;
+    return now_ns >= kiln_rate_due_ns(rate) ? judge(rate, now_ns) : KILN_RATE_KEEP;
 }
 
+/* A silent board says nothing about the rate: the candidate waits for it to speak. */
 uint64_t kiln_rate_due_ns(const struct kiln_rate *rate)
 {
-    if (!rate->searching)
+    if (!rate->searching || rate->sample_len == 0)
         return UINT64_MAX;
-    return rate->since_ns + (rate->sample_len >= JUDGE_LEN_LATE ? LATE_NS : SILENT_NS);
+    if (rate->sample_len < JUDGE_LEN_LATE)
+        return rate->first_ns + FEW_NS;
+    return KILN_MIN(rate->heard_ns + LATE_NS, rate->first_ns + LONG_NS);
 }

@@ -19,8 +19,8 @@ struct kiln_rate {
     size_t candidate;
     unsigned best;
     uint32_t best_baud;
-    uint64_t since_ns;       /* when the current rate was set */
-    uint64_t quiet_until_ns; /* no new search before */
+    uint64_t first_ns, heard_ns; /* when the first and the last byte of the sample came */
+    uint64_t quiet_until_ns;     /* no new search before */
     uint8_t sample[KILN_RATE_SAMPLE_MAX];
     size_t sample_len, skip;
 };

@@ -119,6 +119,8 @@ static enum kiln_status come_back(struct kiln_monitor *m)
     if (status == KILN_OK) {
         kiln_monitor_take_link(m, m->link);
         m->lines = 0;
+        if ((kiln_link_caps(m->link) & KILN_LINK_BAUD) != 0)
+            (void)!kiln_link_set_baud(m->link, &m->ctx, m->rate.current);
         if (strcmp(before, m->port) == 0)
             kiln_monitor_say(m, "%s is back", m->port);
         else
@@ -191,7 +193,7 @@ static void obey_rate(struct kiln_monitor *m, enum kiln_rate_verdict verdict)
     case KILN_RATE_KEEP:
         break;
     case KILN_RATE_TRY:
-        if (m->rate.candidate <= 2 && m->rate.best == 0)
+        if (m->rate.candidate == 0)
             kiln_view_break(&m->screen, &m->out);
         apply_rate(m);
         break;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What the boot ROMs, second-stage loaders and run-time systems mean by what they say. One table. */
+#ifndef KILN_MONITOR_EXPLAIN_H
+#define KILN_MONITOR_EXPLAIN_H
+
+#include "base/buf.h"
+
+struct kiln_explain {
+    size_t last_row; /* the row that was explained last, so that a repetition is not; 0: none */
+};
+
+/* Appends one line for each thing in `text` that has a meaning. */
+void kiln_explain_line(struct kiln_explain *explain, const char *text, struct kiln_buf *out);
+
+#endif
