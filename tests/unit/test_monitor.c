@@ -180,7 +180,7 @@ static const struct kiln_byte_link_ops board_ops = {
 /* ---- a session ---- */
 
 struct seen {
-    char shown[16384], notices[4096];
+    char shown[65536], notices[4096];
     size_t shown_len;
     char flashed[64];
 };
@@ -290,7 +290,7 @@ static void the_rate_is_found(void **state)
 {
     static const uint32_t rates[] = {74880,  9600,   57600,  230400,  460800,
                                      921600, 250000, 500000, 1000000, 1500000};
-    struct line script[160];
+    struct line script[400];
     struct seen seen;
 
     (void)state;
@@ -299,11 +299,11 @@ static void the_rate_is_found(void **state)
         struct board board = {.script = script};
         char wanted[40];
 
-        for (size_t i = 0; i < 159; i++)
+        for (size_t i = 0; i < 399; i++)
             script[i] = (struct line){
                 100 * (i + 1), "I (2104) sensor: temperature 21.5 C, humidity 40 %\r\n", rates[r]};
-        script[159] = (struct line)END;
-        options.duration_ms = 16000;
+        script[399] = (struct line)END;
+        options.duration_ms = 40000;
         run_with(&board, &options, &seen, NULL);
         snprintf(wanted, sizeof wanted, "the board speaks at %u baud", rates[r]);
         need(seen.notices, wanted);
