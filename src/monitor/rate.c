@@ -155,6 +155,8 @@ static enum kiln_rate_verdict watch(struct kiln_rate *rate, uint64_t now_ns)
     quality = kiln_rate_quality(rate->sample, rate->sample_len);
     if (quality >= GOOD)
         rate->confirmed = true;
+    else if (!has_words(rate->sample, rate->sample_len))
+        quality /= 2;
     if (quality < LOOSE && !rate->allowed && !rate->told) {
         rate->told = true;
         return KILN_RATE_GARBAGE;

@@ -288,8 +288,8 @@ static void a_board_reboots_leaves_and_comes_back_elsewhere(void **state)
 
 static void the_rate_is_found(void **state)
 {
-    static const uint32_t rates[] = {74880,  9600,   57600,  230400,  460800,
-                                     921600, 250000, 500000, 1000000, 1500000};
+    static const uint32_t rates[] = {74880,  9600,   57600,  230400, 460800,
+                                     921600, 250000, 500000, 1000000};
     struct line script[400];
     struct seen seen;
 
