@@ -82,7 +82,10 @@ static void take_backtrace(struct kiln_crash *crash, const char *text, struct ki
     while (frame < KILN_CRASH_FRAMES_MAX) {
         while (*text == ' ' || *text == '\t')
             text++;
-        if (!kiln_text_hex(&text, &pc) || *text++ != ':' || !kiln_text_hex(&text, &sp))
+        if (!kiln_text_hex(&text, &pc) || *text != ':')
+            break;
+        text++;
+        if (!kiln_text_hex(&text, &sp))
             break;
         /* ESP-IDF has moved the address into the call already, unless the window bits are still there. */
         snprintf(label, sizeof label, "#%u", frame);
@@ -116,8 +119,9 @@ static bool take_stack_line(struct kiln_crash *crash, const char *text, struct k
 {
     uint32_t address, word;
 
-    if (!kiln_text_hex(&text, &address) || *text++ != ':')
+    if (!kiln_text_hex(&text, &address) || *text != ':')
         return false;
+    text++;
     for (;;) {
         while (*text == ' ' || *text == '\t')
             text++;

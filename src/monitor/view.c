@@ -186,7 +186,7 @@ static void put_json(const struct kiln_view *view, const char *event, const char
 static void put_notes(struct kiln_view *view, struct kiln_buf *out)
 {
     const char *at = (const char *)view->notes.data;
-    const char *end = at + view->notes.len;
+    const char *end = view->notes.len > 0 ? at + view->notes.len : at;
 
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
