@@ -8,7 +8,8 @@
 
 #define FIELD(name) offsetof(struct cli_args, name)
 
-static const char *const before_choices[] = {"default", "usb", "no-reset", "no-sync", NULL};
+static const char *const before_choices[] = {"default", "usb",   "no-reset",
+                                             "no-sync", "touch", NULL};
 static const char *const after_choices[] = {"default",   "hard",     "soft", "stay",
                                             "stay-stub", "watchdog", NULL};
 static const char *const enter_choices[] = {"crlf", "cr", "lf", NULL};

@@ -28,6 +28,8 @@ static enum kiln_reset_before before_of(const char *word)
 {
     if (word == NULL || strcmp(word, "default") == 0)
         return KILN_RESET_BEFORE_DEFAULT;
+    if (strcmp(word, "touch") == 0)
+        return KILN_RESET_BEFORE_TOUCH;
     if (strcmp(word, "usb") == 0)
         return KILN_RESET_BEFORE_USB;
     return strcmp(word, "no-reset") == 0 ? KILN_RESET_BEFORE_NONE : KILN_RESET_BEFORE_NO_SYNC;

@@ -21,6 +21,8 @@ static enum kiln_status open_link(struct kiln_job *job)
         status = kiln_open_uart_board(&job->ctx, job->hooks.uart, false, &opened);
     else if (job->hooks.usb != NULL)
         status = kiln_sim_usb_link(&job->ctx, job->hooks.usb, false, &opened.usb_link);
+    else if (job->request.before == KILN_RESET_BEFORE_TOUCH)
+        status = kiln_open_selector_touched(&job->ctx, selector, job->request.wait_ms, &opened);
     else
         status = kiln_open_selector(&job->ctx, selector, job->request.wait_ms, &opened);
     if (job->ctx.clock != clock)
@@ -65,6 +67,12 @@ enum kiln_reset_after kiln_job_after(const struct kiln_job *job)
     return job->request.after;
 }
 
+/* The touch is done by now; the loader has nothing left to do for it. */
+static enum kiln_before before_of(enum kiln_reset_before before)
+{
+    return before == KILN_RESET_BEFORE_TOUCH ? KILN_BEFORE_DEFAULT : (enum kiln_before)before;
+}
+
 static void fill_options(const struct kiln_job *job, struct kiln_loader_options *options)
 {
     const struct kiln_request *request = &job->request;
@@ -72,7 +80,7 @@ static void fill_options(const struct kiln_job *job, struct kiln_loader_options 
     *options = (struct kiln_loader_options){
         .chip = request->chip,
         .baud = request->baud,
-        .before = (enum kiln_before)request->before,
+        .before = before_of(request->before),
         .after = (enum kiln_after)kiln_job_after(job),
         .no_stub = request->no_stub,
         .may_defer = (request->verb == KILN_VERB_FLASH && !request->full && !request->erase_all) ||

@@ -86,6 +86,9 @@ static enum kiln_status open_local(struct kiln_ctx *ctx, const struct kiln_devic
 }
 
 static enum kiln_status open_selected(struct kiln_ctx *ctx, const char *selector, uint32_t wait_ms,
+                                      enum kiln_status (*open)(struct kiln_ctx *ctx,
+                                                               const struct kiln_device *device,
+                                                               struct kiln_opened *out),
                                       struct kiln_opened *out)
 {
     struct kiln_device_list list = {0};
@@ -96,7 +99,7 @@ static enum kiln_status open_selected(struct kiln_ctx *ctx, const char *selector
         status = kiln_fail_hint(ctx, KILN_E_AMBIGUOUS, KILN_HINT_CHOOSE_DEVICE,
                                 "'%s' means %zu devices", selector, list.count);
     else
-        status = open_local(ctx, &list.items[0], out);
+        status = open(ctx, &list.items[0], out);
     kiln_device_list_free(&list);
     return status;
 }
@@ -111,5 +114,14 @@ enum kiln_status kiln_open_selector(struct kiln_ctx *ctx, const char *selector, 
         return open_simulated(ctx, rest, out);
     if (strstr(selector, "://") != NULL)
         return kiln_network_open(ctx, selector, FIRST_BAUD, &out->byte_link);
-    return open_selected(ctx, selector, wait_ms, out);
+    return open_selected(ctx, selector, wait_ms, open_local, out);
+}
+
+enum kiln_status kiln_open_selector_touched(struct kiln_ctx *ctx, const char *selector,
+                                            uint32_t wait_ms, struct kiln_opened *out)
+{
+    snprintf(out->device, sizeof out->device, "%s", selector);
+    if (strstr(selector, "://") != NULL || after_scheme(selector, "sim:") != NULL)
+        return kiln_fail(ctx, KILN_E_ARG, "a touch at 1200 baud needs a serial port on USB");
+    return open_selected(ctx, selector, wait_ms, kiln_open_touched, out);
 }

@@ -21,6 +21,17 @@ struct kiln_opened {
 KILN_MUST_USE enum kiln_status kiln_open_selector(struct kiln_ctx *ctx, const char *selector,
                                                   uint32_t wait_ms, struct kiln_opened *out);
 
+/* The same with `touch`: see kiln_open_touched(). */
+KILN_MUST_USE enum kiln_status kiln_open_selector_touched(struct kiln_ctx *ctx,
+                                                          const char *selector, uint32_t wait_ms,
+                                                          struct kiln_opened *out);
+
+/* Touches the serial port of a USB device at 1200 baud and opens the DFU bootloader that comes up at the same
+ * place. A device that is in DFU mode already is just opened. ARG for anything else. */
+struct kiln_device;
+KILN_MUST_USE enum kiln_status
+kiln_open_touched(struct kiln_ctx *ctx, const struct kiln_device *device, struct kiln_opened *out);
+
 /* The link to a simulated board that exists already. */
 KILN_MUST_USE enum kiln_status kiln_open_uart_board(struct kiln_ctx *ctx,
                                                     struct kiln_sim_uart *board, bool owns,
