@@ -287,6 +287,13 @@ enum kiln_status kiln_esp_equip(struct kiln_esp *esp, struct kiln_ctx *ctx, uint
 {
     enum kiln_status status = equip_once(esp, ctx, baud);
 
+    /* A lost reply is no reason to go slower, and without reset lines there is no other way. */
+    if (status != KILN_OK && kiln_esp_may_retry(ctx, status) &&
+        (esp->baud == KILN_ESP_BOOT_BAUD || esp->entered == NULL)) {
+        kiln_log(ctx, KILN_LOG_INFO, "loader", "%s; once more", ctx->error.message);
+        KILN_TRY(kiln_esp_resync(esp, ctx));
+        status = equip_once(esp, ctx, baud);
+    }
     while (status != KILN_OK) {
         bool raised = esp->chip != NULL && esp->baud > KILN_ESP_BOOT_BAUD;
 
