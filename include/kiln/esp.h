@@ -158,6 +158,11 @@ KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_protection(struct kiln_esp_session *session,
                             struct kiln_esp_protection *out_protection);
 
+/* Overrides the flash supply by the internal regulator: 1800 or 1900 mV, 0 for off. UNSUPPORTED where the chip
+ * has none. */
+KILN_API KILN_MUST_USE enum kiln_status
+kiln_esp_session_set_flash_supply(struct kiln_esp_session *session, unsigned millivolts);
+
 /* ---- registers and RAM ---- */
 
 KILN_API KILN_MUST_USE enum kiln_status

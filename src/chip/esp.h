@@ -146,7 +146,8 @@ struct kiln_esp_facts {
     struct kiln_esp_bits
         secure_boot_v1; /* set: the bootloader must not be replaced; width 0: none */
     struct kiln_esp_bits no_manual_encrypt; /* set: the ROM encrypts nothing in download mode */
-    struct kiln_esp_bits crypt_config;      /* width 0: the chip has none */
+    uint32_t sdio_conf; /* RTC_CNTL_SDIO_CONF_REG, which overrides the flash supply; 0: none */
+    struct kiln_esp_bits crypt_config; /* width 0: the chip has none */
     struct kiln_esp_bits
         key_hidden; /* set: the flash key is programmed; width 0: see key_purpose */
     struct kiln_esp_bits key_purpose[6]; /* width 0 ends the list */

@@ -506,6 +506,21 @@ static int leave(struct esptool_board *b)
     return status == KILN_OK ? 0 : esptool_board_fail(b);
 }
 
+static int override_supply(struct esptool_board *b)
+{
+    const char *wanted = b->e->args.override_vddsdio;
+    unsigned millivolts = 0;
+
+    if (wanted == NULL)
+        return 0;
+    if (wanted[0] == '1')
+        millivolts = 1000 + 100u * (unsigned)(wanted[2] - '0');
+    if (kiln_esp_session_set_flash_supply(b->session, millivolts) != KILN_OK)
+        return esptool_board_fail(b);
+    esptool_print(b->e, "VDDSDIO regulator set to %s.", wanted);
+    return 0;
+}
+
 static int session(struct esptool_board *b, unsigned needs, int (*work)(struct esptool_board *b))
 {
     int status;
@@ -514,6 +529,8 @@ static int session(struct esptool_board *b, unsigned needs, int (*work)(struct e
         return esptool_fatal(b->e, "The '%s' command is not available in Secure Download Mode.",
                              b->e->command->name);
     status = start_stub(b);
+    if (status == 0)
+        status = override_supply(b);
     if (status != 0)
         return status;
     esptool_print(b->e, "%s", "");

@@ -73,7 +73,20 @@ uint8_t *esptool_flash_image(struct esptool_board *b, const struct esptool_file 
 
 void esptool_md5_text(const uint8_t md5[16], char text[33]);
 
+/* Writes a file. 0 or exit status. */
+int esptool_save(struct esptool *e, const char *path, const uint8_t *bytes, size_t len);
+
 /* ---- commands ---- */
+
+/* The work of commands that leave the flash alone (compat_esptool_chip.c). */
+int esptool_work_read_mem(struct esptool_board *b);
+int esptool_work_write_mem(struct esptool_board *b);
+int esptool_work_dump_mem(struct esptool_board *b);
+int esptool_work_load_ram(struct esptool_board *b);
+int esptool_work_run_program(struct esptool_board *b);
+int esptool_work_read_mac(struct esptool_board *b);
+int esptool_work_chip_id(struct esptool_board *b);
+int esptool_work_get_security_info(struct esptool_board *b);
 
 int esptool_write_flash(struct esptool *e);
 /* What must be so before anything is written. 0 or exit status. */

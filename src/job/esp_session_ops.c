@@ -87,6 +87,32 @@ enum kiln_status kiln_esp_session_run(struct kiln_esp_session *session)
     return kiln_esp_run(&session->esp->base, &session->ctx, KILN_NO_ADDRESS);
 }
 
+/* RTC_CNTL_SDIO_CONF_REG. The tie to 3.3 V is never set: it would put that on a 1.8 V flash. */
+#define SDIO_XPD   (1u << 31)
+#define SDIO_DREF  (0x3fu << 25) /* all three reference fields at their highest: 1.9 V */
+#define SDIO_FORCE (1u << 22)
+#define SDIO_PD_EN (1u << 21)
+
+enum kiln_status kiln_esp_session_set_flash_supply(struct kiln_esp_session *session,
+                                                   unsigned millivolts)
+{
+    uint32_t value = SDIO_FORCE | SDIO_PD_EN;
+
+    KILN_TRY(kiln_esp_session_ready(session, false));
+    if (session->esp->facts->sdio_conf == 0)
+        return kiln_fail(&session->ctx, KILN_E_UNSUPPORTED,
+                         "the %s has no regulator for the flash that can be overridden",
+                         session->esp->chip->title);
+    if (millivolts != 0 && millivolts != 1800 && millivolts != 1900)
+        return kiln_fail(&session->ctx, KILN_E_ARG,
+                         "the regulator makes 1.8 V and 1.9 V and not %u mV", millivolts);
+    if (millivolts != 0)
+        value |= SDIO_XPD;
+    if (millivolts == 1900)
+        value |= SDIO_DREF;
+    return kiln_esp_write_reg(session->esp, &session->ctx, session->esp->facts->sdio_conf, value);
+}
+
 /* ---- security ---- */
 
 enum kiln_status kiln_esp_session_security(struct kiln_esp_session *session,

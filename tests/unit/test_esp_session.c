@@ -116,6 +116,10 @@ static void registers_and_ram_change_under_a_mask(void **state)
     must(session, kiln_esp_session_write_reg(session, 0x3ffb0000, 0xabad1dea, 0x0000ffff));
     must(session, kiln_esp_session_read_reg(session, 0x3ffb0000, &value));
     assert_int_equal(value, 0x12341dea);
+    must(session, kiln_esp_session_set_flash_supply(session, 1800));
+    must(session, kiln_esp_session_read_reg(session, 0x3ff48074, &value));
+    assert_int_equal(value, 0x80600000);
+    assert_int_equal(kiln_esp_session_set_flash_supply(session, 3300), KILN_E_ARG);
     must(session, kiln_esp_session_write_ram(session, 0x3ffb1000, bytes, sizeof bytes));
     must(session, kiln_esp_session_read_reg(session, 0x3ffb1004, &value));
     assert_int_equal(value, 0x08070605);
