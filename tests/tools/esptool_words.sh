@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The command line of the esptool look-alike without a board: $1 is kiln, $2 the folder with the ELF files. Each line
+# was held against esptool 5.2.0: the exit status, and which spellings make the same file.
+set -u
+kiln=$1
+elf=$2/esp32.elf
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset ESPTOOL_CHIP ESPTOOL_FS ESPTOOL_FM ESPTOOL_FF ESPTOOL_CFGFILE
+HOME=$work
+export HOME
+failed=0
+
+# status EXPECTED WORDS...
+status() {
+    expected=$1
+    shift
+    "$kiln" esptool "$@" >out 2>err
+    got=$?
+    if [ $got -ne "$expected" ]; then
+        echo "esptool $*: exit status $got, not $expected"
+        cat out err
+        failed=1
+    fi
+}
+
+# same WORDS...: makes new.bin as it is in want.bin
+same() {
+    rm -f new.bin
+    status 0 "$@"
+    cmp -s new.bin want.bin || { echo "esptool $*: another file"; failed=1; }
+}
+
+# said TEXT: the last command said it
+said() {
+    grep -qF -e "$1" out err || { echo "nobody said: $1"; cat out err; failed=1; }
+}
+
+status 0 -c esp32 elf2image -fs 4MB -fm dio -o want.bin "$elf"
+same --chip esp32 elf2image --flash-size 4MB --flash-mode dio --output new.bin "$elf"
+same --chip=ESP32 elf2image "$elf" -fs=4MB --flash-mode=dio -onew.bin
+same -cesp32 elf2image --flash_size=4MB --flash_mode dio -o new.bin "$elf"
+said "Deprecated"
+printf '%s\n' '-fs 4MB "--flash-mode" dio' "-o 'new.bin'" >words
+same -c esp32 elf2image @words "$elf"
+ESPTOOL_CHIP=esp32 ESPTOOL_FS=4MB ESPTOOL_FM=dio
+export ESPTOOL_CHIP ESPTOOL_FS ESPTOOL_FM
+same elf2image -o new.bin "$elf"
+unset ESPTOOL_CHIP ESPTOOL_FS ESPTOOL_FM
+for offset in 0xb0 0o260 0b10110000 176 1_76; do
+    same -c esp32 elf2image -fs 4MB -fm dio --elf-sha256-offset $offset -o new.bin "$elf"
+done
+
+status 2 elf2image "$elf"
+said "--chip"
+status 2 -c esp99 elf2image "$elf"
+status 2 -c esp32 elf2image
+said "Missing argument"
+status 2 -c esp32 elf2image "$elf" "$elf"
+status 2 -c esp32 elf2image -fs4MB "$elf"
+status 2 -c esp32 elf2image --secure-pad=1 "$elf"
+status 2 -c esp32 elf2image --elf-sha256-offset 010 "$elf"
+status 2 -c esp32 elf2image --min-rev-full 70000 "$elf"
+status 2 -c esp32 elf2image nofile
+status 2 -s -v version
+status 2 nope
+status 2 --before no_such version
+status 0 --before no_reset --after hard_reset --port-filter vid=1 pid=2 version
+said "Use 'no-reset' instead"
+status 0 version
+said "5.2.0"
+status 0 -s version
+[ ! -s out ] || { echo "--silent is not"; failed=1; }
+
+head -c 100 "$elf" >some
+status 0 -c esp32 merge_bin -o new.bin 0x1000 some
+said "ready to flash to offset 0x0"
+[ "$(wc -c <new.bin)" -eq 4196 ] || { echo "merged: $(wc -c <new.bin) bytes"; failed=1; }
+status 2 -c esp32 merge-bin 0x1000 some
+status 2 -c esp32 merge-bin -o new.bin 0x1000
+status 2 -c esp32 merge-bin -o new.bin 0x1000 some 0x1800 some
+said "Detected overlap at address: 0x1800 "
+status 2 -c esp32 merge-bin -o new.bin -t 0x2000 0x1000 some
+status 2 -c esp32 merge-bin -o new.bin -f uf2 --chunk-size 255 0 some
+status 0 -c esp32 merge-bin -o new.bin -fuf2 --chunk-size 0x40 0 some
+[ "$(wc -c <new.bin)" -eq 1024 ] || { echo "uf2: $(wc -c <new.bin) bytes"; failed=1; }
+
+# Versions 1 to 4.
+status 0 -c esp8266 make_image -f some -a 0x40100000 -f some -a 0x3ffe8000 -e 0x40100004 new.bin
+status 0 image_info new.bin
+said "Entry point: 0x40100004"
+said "(valid)"
+status 2 -c esp8266 make_image -f some new.bin
+
+printf '[esptool]\ntimeout = 5\nfoo: 1\n' >esptool.cfg
+status 0 version
+said "Loaded custom configuration from"
+said "Ignoring unknown config file option: foo"
+printf '[esptool]\ntimeout = 5\ntimeout = 6\n' >esptool.cfg
+status 0 version
+said "Ignoring invalid config file"
+rm esptool.cfg
+
+ln -s "$kiln" esptool.py
+./esptool.py -h >out 2>err || { echo "esptool.py -h fails"; failed=1; }
+said "DEPRECATED"
+said "Usage: esptool.py"
+exit $failed
