@@ -3,8 +3,8 @@
 # The command line of the esptool look-alike without a board: $1 is kiln, $2 the folder with the ELF files. Each line
 # was held against esptool 5.2.0: the exit status, and which spellings make the same file.
 set -u
-kiln=$1
-elf=$2/esp32.elf
+kiln=$(realpath "$1")
+elf=$(realpath "$2")/esp32.elf
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
