@@ -174,8 +174,8 @@ static void pack(const struct kiln_esp *esp, struct stream *stream)
 {
     struct libdeflate_compressor *compressor;
 
-    if (stream->form.plain ||
-        (!esp->stub && ((esp->facts->flags & KILN_ESP_ROM_MINIMAL) || esp->secure_download)))
+    /* A ROM that inflates may write its whole output buffer of 32 KB, over what follows the data. */
+    if (stream->form.plain || !esp->stub)
         return;
     compressor =
         libdeflate_alloc_compressor(esp->baud <= SLOW_BAUD ? DEFLATE_SLOW_LEVEL : DEFLATE_LEVEL);

@@ -99,7 +99,7 @@ static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32
 
 #define UPLOAD_BYTES 7500u
 #define UPLOAD_MS    10u /* its round trips */
-/* Through the ROM a page is received, erased and programmed one after the other. */
+/* Through the ROM a page is received, erased and programmed one after the other, and it comes uncompressed. */
 #define ROM_PAGE_MS    55u
 #define ROM_PAGES_FREE 2u
 
@@ -144,7 +144,8 @@ enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
 enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t bytes)
 {
     uint32_t upload_ms = UPLOAD_MS + (uint32_t)((uint64_t)UPLOAD_BYTES * 10000 / esp->baud);
-    uint64_t most = (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / ROM_PAGE_MS);
+    uint32_t page_ms = ROM_PAGE_MS + KILN_ESP_FLASH_PAGE * 5000u / esp->baud;
+    uint64_t most = (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / page_ms);
 
     if (!esp->deferred)
         return KILN_OK;
