@@ -13,6 +13,7 @@
 #include <kiln/image.h>
 #include <kiln/job.h>
 #include <kiln/monitor.h>
+#include <kiln/project.h>
 #include <kiln/sim.h>
 #include <kiln/status.h>
 

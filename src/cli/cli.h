@@ -39,6 +39,9 @@ struct cli_args {
     struct cli_list elf;
     uint64_t duration_s;
     const char *root;
+    const char *project;
+    const char *environment;
+    char port[256]; /* the one a pattern of the project stands for */
     uint64_t baud;
     uint64_t address;
     uint64_t size;
@@ -187,6 +190,14 @@ int cli_write_output(struct cli *cli, const uint8_t *bytes, size_t len);
 /* What stands behind a DFU device: its alternate settings with their memory. Nothing for other devices. */
 void cli_print_dfu_settings(const struct cli *cli, const struct kiln_device *device);
 
+/*
+ * Loads what the project of the current folder (or of -p) is to be flashed with; chip, speed and port come
+ * from it where the user gave none, and live as long as *out_project. 0, or the exit status after printing
+ * the error. Free both in any case.
+ */
+int cli_project_load(struct cli *cli, struct kiln_project **out_project,
+                     struct cli_files *out_files);
+
 /* ---- words for people ---- */
 
 /* "1.5 MB", "812 B". `text` must have room for 24 bytes. */
@@ -212,7 +223,8 @@ bool cli_print_completion(const char *shell, FILE *out);
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
     cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_doctor, cli_cmd_chip,
-    cli_cmd_image, cli_cmd_monitor, cli_cmd_sim, cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
+    cli_cmd_image, cli_cmd_monitor, cli_cmd_project, cli_cmd_sim, cli_cmd_help, cli_cmd_version,
+    cli_cmd_esptool;
 
 extern const struct cli_command cli_cmd_dfu_prefix, cli_cmd_dfu_suffix, cli_cmd_dfu_util,
     cli_cmd_pydfu;

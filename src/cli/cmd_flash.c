@@ -19,61 +19,74 @@ static int run_verb(struct cli *cli, enum kiln_verb verb)
     return status;
 }
 
+/* Without a file: what the project of this folder was built to be flashed with. */
+static int run_project(struct cli *cli, enum kiln_verb verb)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    struct kiln_project *project = NULL;
+    struct cli_files files = {0};
+    int status = cli_project_load(cli, &project, &files);
+
+    if (status == 0) {
+        request.verb = verb;
+        request.images = (const struct kiln_image *const *)files.images;
+        request.image_count = files.count;
+        status = cli_run_job(cli, &request);
+    }
+    cli_files_free(&files);
+    kiln_project_free(project);
+    return status;
+}
+
+static int run_either(struct cli *cli, enum kiln_verb verb)
+{
+    if (cli->args.operand_count == 0)
+        return run_project(cli, verb);
+    if (cli->args.project != NULL || cli->args.environment != NULL)
+        return cli_usage(cli, "give files, or a project with -p and -e, not both");
+    return run_verb(cli, verb);
+}
+
 static int run_flash(struct cli *cli)
 {
-    return run_verb(cli, KILN_VERB_FLASH);
+    return run_either(cli, KILN_VERB_FLASH);
 }
 
 static int run_verify(struct cli *cli)
 {
-    return run_verb(cli, KILN_VERB_VERIFY);
+    return run_either(cli, KILN_VERB_VERIFY);
 }
 
-static const char *const flash_options[] = {"device",
-                                            "all",
-                                            "address",
-                                            "baud",
-                                            "chip",
-                                            "dry-run",
-                                            "full",
-                                            "force",
-                                            "erase-all",
-                                            "no-verify",
-                                            "no-stub",
-                                            "before",
-                                            "after",
-                                            "connect-attempts",
-                                            "flash-size",
-                                            "layout",
-                                            "alt",
-                                            "raw",
-                                            "reset-sequence",
-                                            "stub-dir",
-                                            "trace",
-                                            "wait",
-                                            "json",
-                                            "quiet",
-                                            "verbose",
-                                            NULL};
+static const char *const flash_options[] = {
+    "device",         "project",  "environment", "all",
+    "address",        "baud",     "chip",        "dry-run",
+    "full",           "force",    "erase-all",   "no-verify",
+    "no-stub",        "before",   "after",       "connect-attempts",
+    "flash-size",     "layout",   "alt",         "raw",
+    "reset-sequence", "stub-dir", "trace",       "wait",
+    "json",           "quiet",    "verbose",     NULL};
 
 static const char *const flash_examples[] = {
     "kiln flash firmware.bin",
     "find the board, write what differs, verify, start it",
     "kiln flash bootloader.bin@0x1000 partitions.bin@0x8000 app.bin@0x10000",
     "three files, each at its place",
+    "kiln flash",
+    "in a project's folder: what was built there, as its build system means it",
     "kiln flash -n firmware.elf",
     "show what would be erased and written",
     NULL};
 
 const struct cli_command cli_cmd_flash = {
     .name = "flash",
-    .operands = "FILE[@ADDRESS|@PARTITION]...",
+    .operands = "[FILE[@ADDRESS|@PARTITION]...]",
     .summary = "put firmware on a board: find it, plan, write what differs, verify, start it",
     .details = "Files are recognised by their content: ELF, Intel HEX, S-record, UF2, DFU, DfuSe, "
                "ESP image or raw "
                "binary. A raw binary needs an address, given or found in its vector table. On an "
                "ESP chip a bootloader, a partition table and an application find their places by "
-               "themselves, and FILE@NAME goes to the partition of that name.",
+               "themselves, and FILE@NAME goes to the partition of that name. Without a file, the "
+               "project of the current folder (or of -p) says what to flash: see `kiln project`.",
     .options = flash_options,
     .examples = flash_examples,
     .group = CLI_GROUP_BOARD,
@@ -81,15 +94,14 @@ const struct cli_command cli_cmd_flash = {
 };
 
 static const char *const verify_options[] = {
-    "device",     "all",     "address", "baud",  "chip",
-    "force",      "no-stub", "before",  "after", "connect-attempts",
-    "flash-size", "layout",  "alt",     "raw",   "reset-sequence",
-    "stub-dir",   "trace",   "wait",    "json",  "quiet",
-    "verbose",    NULL};
+    "device",     "project", "environment", "all",    "address",        "baud",
+    "chip",       "force",   "no-stub",     "before", "after",          "connect-attempts",
+    "flash-size", "layout",  "alt",         "raw",    "reset-sequence", "stub-dir",
+    "trace",      "wait",    "json",        "quiet",  "verbose",        NULL};
 
 const struct cli_command cli_cmd_verify = {
     .name = "verify",
-    .operands = "FILE[@ADDRESS|@PARTITION]...",
+    .operands = "[FILE[@ADDRESS|@PARTITION]...]",
     .summary = "compare files with what is in flash; exit status 10 if they differ",
     .options = verify_options,
     .group = CLI_GROUP_BOARD,

@@ -22,6 +22,7 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_doctor,
     &cli_cmd_chip,
     &cli_cmd_image,
+    &cli_cmd_project,
     &cli_cmd_sim,
     &cli_cmd_esptool,
     &cli_cmd_dfu_prefix,

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "project/pio_esp.h"
+
+#include "project/esp_plan.h"
+
+#include <string.h>
+
+#define ARDUINO_BOOT_APP "framework-arduinoespressif32/tools/partitions/boot_app0.bin"
+
+bool kiln_pio_is_esp(struct kiln_pio_target *t)
+{
+    const char *chip = t->env->is.chip, *platform = t->platform;
+    struct kiln_build_look look;
+
+    if (chip != NULL)
+        return strncmp(chip, "esp", 3) == 0;
+    if (platform != NULL && strstr(platform, "espressif") != NULL)
+        return true;
+    if (t->program == NULL)
+        return false;
+    look = kiln_build_look(t->program);
+    return look.ok && look.info.type == KILN_IMAGE_ESP;
+}
+
+static const char *in_folder(struct kiln_pio_target *t, const char *name)
+{
+    const char *path = kiln_build_path(t->build, t->folder, name);
+
+    return kiln_file_exists(path) ? path : NULL;
+}
+
+static bool is_arduino(struct kiln_pio_target *t)
+{
+    const struct kiln_project_option *framework = kiln_pio_get(t->pio, t->section, "framework");
+
+    for (size_t i = 0; framework->kind == KILN_PROJECT_LIST && i < framework->count; i++)
+        if (strcmp(framework->texts[i], "arduino") == 0)
+            return true;
+    return false;
+}
+
+static void add(struct kiln_pio_target *t, const char *path, const char *what, uint64_t address,
+                const char *why, struct kiln_project_place place)
+{
+    struct kiln_project_file file = {.path = path,
+                                     .what = what,
+                                     .address = address,
+                                     .missing = !kiln_file_exists(path),
+                                     .why = why,
+                                     .place = place};
+
+    kiln_build_file(t->build, t->env, &file);
+}
+
+/* ---- from idedata.json ---- */
+
+static bool fresh(struct kiln_pio_target *t, const char *path)
+{
+    uint64_t time = kiln_file_time(path);
+
+    return time != 0 && (t->env->is.elf == NULL || time >= kiln_file_time(t->env->is.elf)) &&
+           time >= kiln_file_time(kiln_build_path(t->build, t->build->dir, "platformio.ini"));
+}
+
+static bool json_offset(const json_t *value, uint64_t *out)
+{
+    if (json_is_integer(value) && json_integer_value(value) >= 0) {
+        *out = (uint64_t)json_integer_value(value);
+        return true;
+    }
+    return json_is_string(value) && kiln_build_number(json_string_value(value), out);
+}
+
+static void add_from_idedata(struct kiln_pio_target *t, const struct kiln_build_json *json,
+                             const json_t *image)
+{
+    const char *path = json_string_value(json_object_get(image, "path"));
+    const json_t *offset = json_object_get(image, "offset");
+    uint64_t address;
+
+    if (path == NULL || !json_offset(offset, &address))
+        return;
+    path = kiln_build_path(t->build, t->folder, path);
+    if (!kiln_file_exists(path) && strcmp(kiln_path_base(path), "boot_app0.bin") == 0)
+        kiln_build_otadata(t->build, t->env, address, false,
+                           "idedata.json; made, as boot_app0.bin is not installed",
+                           kiln_build_json_place(t->build, json, "flash_images"));
+    else
+        add(t, path, "image", address, "idedata.json",
+            kiln_build_json_place(t->build, json,
+                                  json_is_string(offset) ? json_string_value(offset)
+                                                         : "flash_images"));
+}
+
+/* What PlatformIO itself worked out, if it did so after the last change. */
+static bool plan_from_idedata(struct kiln_pio_target *t)
+{
+    const char *path = in_folder(t, "idedata.json");
+    struct kiln_build_json json;
+    const json_t *extra, *images, *image;
+    uint64_t app;
+    size_t i;
+    bool good;
+
+    if (path == NULL || t->program == NULL || !fresh(t, path) ||
+        kiln_build_json(t->build, path, &json, NULL) != KILN_OK)
+        return false;
+    extra = json_object_get(json.root, "extra");
+    images = json_object_get(extra, "flash_images");
+    good = json_is_array(images) && json_offset(json_object_get(extra, "application_offset"), &app);
+    if (good) {
+        json_array_foreach(images, i, image) add_from_idedata(t, &json, image);
+        add(t, t->program, "application", app, "application_offset",
+            kiln_build_json_place(t->build, &json, "application_offset"));
+    }
+    json_decref(json.root);
+    return good;
+}
+
+/* ---- from the partition table and the board ---- */
+
+static const char *boot_app0_of(struct kiln_pio_target *t)
+{
+    const struct kiln_project_option *dir = kiln_pio_get(t->pio, "platformio", "packages_dir");
+
+    return dir->kind == KILN_PROJECT_TEXT
+               ? kiln_build_path(t->build, dir->texts[0], ARDUINO_BOOT_APP)
+               : "";
+}
+
+static void plan_esp32(struct kiln_pio_target *t)
+{
+    struct kiln_esp_parts parts = {.bootloader = in_folder(t, "bootloader.bin"),
+                                   .table = in_folder(t, "partitions.bin"),
+                                   .otadata = in_folder(t, "ota_data_initial.bin"),
+                                   .program = t->program,
+                                   .table_at = KILN_NO_ADDRESS,
+                                   .program_at = KILN_NO_ADDRESS};
+    struct kiln_pio_said said;
+
+    if (plan_from_idedata(t))
+        return;
+    if (parts.otadata == NULL && is_arduino(t)) {
+        parts.otadata = boot_app0_of(t);
+        parts.is_boot_app0 = true;
+    }
+    if (kiln_pio_board(t, "upload.partition_table_offset", &said) &&
+        kiln_build_number(said.text, &parts.table_at)) {
+        parts.table_why = said.option;
+        parts.table_place = said.place;
+    }
+    if (kiln_pio_board(t, "upload.offset_address", &said) &&
+        kiln_build_number(said.text, &parts.program_at)) {
+        parts.program_why = said.option;
+        parts.program_place = said.place;
+    }
+    if (t->program == NULL)
+        kiln_build_not_ready(t->build, t->env, "%s holds no firmware; build it: pio run -e %s",
+                             kiln_build_shown(t->build, t->folder), t->env->is.name);
+    else
+        kiln_esp_plan(t->build, t->env, &parts);
+}
+
+void kiln_pio_esp_plan(struct kiln_pio_target *t)
+{
+    struct kiln_build_look look =
+        t->program != NULL ? kiln_build_look(t->program) : (struct kiln_build_look){0};
+    bool is_8266;
+
+    if (t->env->is.chip == NULL && look.ok)
+        t->env->is.chip = look.info.chip;
+    is_8266 = t->env->is.chip != NULL
+                  ? strcmp(t->env->is.chip, "esp8266") == 0
+                  : t->platform != NULL && strstr(t->platform, "espressif8266") != NULL;
+    if (!is_8266) {
+        plan_esp32(t);
+        return;
+    }
+    t->env->is.chip = "esp8266";
+    if (t->program == NULL)
+        kiln_build_not_ready(t->build, t->env, "%s holds no firmware; build it: pio run -e %s",
+                             kiln_build_shown(t->build, t->folder), t->env->is.name);
+    else
+        add(t, t->program, "application", 0, "the chip's ROM starts it there",
+            (struct kiln_project_place){0});
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Project folders, made on the spot. What platformio.ini means was taken from PlatformIO's own parser: a value
+ * here that differs from it is a defect, whatever the manual says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <ftw.h>
+#include <kiln/image.h>
+#include <kiln/project.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[64];
+
+static void path_of(char path[512], const char *name)
+{
+    snprintf(path, 512, "%s/%s", root, name);
+}
+
+static void write_bytes(const char *name, const void *bytes, size_t len)
+{
+    char path[512];
+    FILE *file;
+
+    path_of(path, name);
+    for (char *slash = strchr(path + strlen(root) + 1, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0755);
+        *slash = '/';
+    }
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_text(const char *name, const char *text)
+{
+    write_bytes(name, text, strlen(text));
+}
+
+static void copy_example(const char *example, const char *name)
+{
+    static uint8_t bytes[1 << 20];
+    char path[512];
+    FILE *file;
+    size_t len;
+
+    snprintf(path, sizeof path, "%s/examples/firmware/%s", getenv("KILN_SOURCE_ROOT"), example);
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    len = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    write_bytes(name, bytes, len);
+}
+
+static int make_root(void **state)
+{
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/kiln-project-XXXXXX");
+    return mkdtemp(root) == NULL;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+    (void)st, (void)kind, (void)where;
+    return remove(path);
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct kiln_project *open_project(void)
+{
+    struct kiln_project *project;
+    struct kiln_error error = {0};
+
+    if (kiln_project_open(root, &project, &error) != KILN_OK)
+        fail_msg("%s", error.message);
+    return project;
+}
+
+static const struct kiln_project_environment *environment(const struct kiln_project *project,
+                                                          const char *name)
+{
+    const struct kiln_project_environment *env;
+
+    assert_int_equal(kiln_project_choose(project, name, &env, NULL), KILN_OK);
+    return env;
+}
+
+static void assert_text(const struct kiln_project_environment *env, const char *name,
+                        const char *value)
+{
+    const struct kiln_project_option *option = kiln_project_option(env, name);
+
+    assert_non_null(option);
+    if (option->kind == KILN_PROJECT_ERROR)
+        fail_msg("%s: %s", name, option->texts[0]);
+    assert_int_equal(option->kind, KILN_PROJECT_TEXT);
+    assert_string_equal(option->texts[0], value);
+}
+
+static void assert_error(const struct kiln_project_environment *env, const char *name,
+                         const char *part)
+{
+    const struct kiln_project_option *option = kiln_project_option(env, name);
+
+    assert_non_null(option);
+    assert_int_equal(option->kind, KILN_PROJECT_ERROR);
+    if (strstr(option->texts[0], part) == NULL)
+        fail_msg("'%s' is not in: %s", part, option->texts[0]);
+}
+
+/* ---- platformio.ini ---- */
+
+static void grammar_is_that_of_configparser(void **state)
+{
+    (void)state;
+    write_text("platformio.ini", "; comment\r\n"
+                                 "[env:a] junk\r\n"
+                                 "Board = uno ; a comment\r\n"
+                                 "custom_url: https://x/y#v2 # tail\r\n"
+                                 "custom_first = a=b:c\r\n"
+                                 "custom_next =\r\n"
+                                 "    on the next line\r\n"
+                                 "custom_rounds = a#b #kept ;gone\r\n"
+                                 "custom_percent = 100%%\r\n"
+                                 "custom_same = %(board)s!\r\n"
+                                 "custom_alone = 5%\r\n"
+                                 "build_flags = -D A, -D B\r\n"
+                                 "  [env:text]\r\n"
+                                 "; a comment ends nothing\r\n"
+                                 "\r\n"
+                                 "  -D C ; why\r\n");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+    const struct kiln_project_option *flags = kiln_project_option(env, "build_flags");
+
+    assert_int_equal(project->environment_count, 1);
+    assert_text(env, "board", "uno");
+    assert_text(env, "custom_url", "https://x/y#v2");
+    assert_text(env, "custom_first", "a=b:c");
+    assert_text(env, "custom_next", "\non the next line");
+    assert_text(env, "custom_rounds", "a#b #kept");
+    assert_text(env, "custom_percent", "100%");
+    assert_text(env, "custom_same", "uno!");
+    assert_error(env, "custom_alone", "platformio.ini:11");
+    assert_int_equal(flags->count, 3);
+    assert_string_equal(flags->texts[0], "-D A, -D B");
+    assert_string_equal(flags->texts[1], "[env:text]");
+    assert_string_equal(flags->texts[2], "-D C");
+    assert_int_equal(kiln_project_option(env, "board")->place.line, 3);
+    kiln_project_free(project);
+}
+
+static void inheritance_and_references(void **state)
+{
+    (void)state;
+    write_text("platformio.ini", "[platformio]\n"
+                                 "extra_configs = more/**/*.ini\n"
+                                 "default_envs = a\n"
+                                 "[one]\ncustom_x = one\ncustom_y = one\nextends = deep\n"
+                                 "[two]\ncustom_x = two\n"
+                                 "[deep]\ncustom_z = deep of ${this.__env__}\n"
+                                 "[env]\ncustom_x = env\ncustom_w = ${this.board}\n"
+                                 "monitor_speed = 115200\n"
+                                 "[env:a]\nextends = one, two\nboard = b1\n"
+                                 "custom_ref = ${two.custom_x} ${env:b.custom_f} ${BUILD_DIR} "
+                                 "${env.monitor_speed} ${env.upload_port} ${sysenv.KILN_NOT_SET}.\n"
+                                 "upload_speed = fast\n"
+                                 "[env:b]\ncustom_f = ${env:c.custom_f}\n"
+                                 "[env:c]\ncustom_f = f\ncustom_loop = ${this.custom_loop}\n"
+                                 "custom_gone = ${nothing.here}\n"
+                                 "[env:d]\nextends = round\n[round]\nextends = env:d\n");
+    write_text("more/deep/er.ini", "[env:b]\ncustom_f = from extra\n");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *a = environment(project, NULL);
+    const struct kiln_project_environment *c = environment(project, "c");
+    const struct kiln_project_option *speed = kiln_project_option(a, "monitor_speed");
+
+    assert_string_equal(a->name, "a");
+    assert_text(a, "custom_x", "two");
+    assert_text(a, "custom_y", "one");
+    assert_text(a, "custom_z", "deep of a");
+    assert_text(a, "custom_w", "b1");
+    assert_text(a, "custom_ref", "two from extra ${BUILD_DIR} 115200 None .");
+    assert_int_equal(speed->kind, KILN_PROJECT_NUMBER);
+    assert_int_equal(speed->number, 115200);
+    assert_int_equal(a->monitor_speed, 115200);
+    assert_error(a, "upload_speed", "'fast' is not a valid integer");
+    assert_error(c, "custom_loop", "refers to itself");
+    assert_error(c, "custom_gone", "there is no section [nothing]");
+    assert_error(environment(project, "d"), "extends", "which extends it in turn");
+    kiln_project_free(project);
+}
+
+static void damage_is_told_with_its_line(void **state)
+{
+    static const struct {
+        const char *text, *message;
+    } rows[] = {
+        {"[env:a]\nboard = x\nBoard = y\n", "platformio.ini:3: option 'board' stands a second"},
+        {"[env:a]\n[env:a]\n", "platformio.ini:2: section [env:a] stands here a second time"},
+        {"board = x\n", "platformio.ini:1: 'board = x' stands before the first"},
+        {"[env:a]\njunk\n", "platformio.ini:2: 'junk' is neither"},
+        {"\xef\xbb\xbf[env:a]\n", "byte order mark"},
+        {"[env:a]\nb = \xff\n", "platformio.ini:2: this is not UTF-8"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct kiln_project *project;
+        struct kiln_error error;
+
+        write_text("platformio.ini", rows[i].text);
+        assert_int_equal(kiln_project_open(root, &project, &error), KILN_E_FILE);
+        assert_null(project);
+        if (strstr(error.message, rows[i].message) == NULL)
+            fail_msg("%s", error.message);
+    }
+}
+
+static void variables_go_before_files(void **state)
+{
+    (void)state;
+    write_text("platformio.ini", "[env:a]\nupload_port = /dev/x\nbuild_flags = -A\n");
+    setenv("PLATFORMIO_UPLOAD_PORT", "/dev/y", 1);
+    setenv("PLATFORMIO_BUILD_FLAGS", "-B", 1);
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    unsetenv("PLATFORMIO_UPLOAD_PORT");
+    unsetenv("PLATFORMIO_BUILD_FLAGS");
+    assert_text(env, "upload_port", "/dev/y");
+    assert_string_equal(env->port, "/dev/y");
+    assert_int_equal(kiln_project_option(env, "build_flags")->count, 2);
+    kiln_project_free(project);
+}
+
+/* ---- what is built ---- */
+
+static void assert_file(const struct kiln_project_environment *env, size_t index, const char *name,
+                        uint64_t address)
+{
+    assert_true(index < env->file_count);
+    if (name == NULL)
+        assert_null(env->files[index].path);
+    else
+        assert_string_equal(strrchr(env->files[index].path, '/') + 1, name);
+    assert_int_equal(env->files[index].address, address);
+}
+
+static void platformio_on_esp32(void **state)
+{
+    (void)state;
+    write_text("platformio.ini", "[platformio]\npackages_dir = none\n[env:a]\nplatform = "
+                                 "espressif32\nframework = arduino\n[env:b]\nboard = c\n");
+    copy_example("esp32-bootloader.bin", ".pio/build/a/bootloader.bin");
+    copy_example("esp32-partitions.bin", ".pio/build/a/partitions.bin");
+    copy_example("esp32-app-v1.bin", ".pio/build/a/firmware.bin");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, "a");
+    struct kiln_error error;
+
+    assert_null(env->not_ready);
+    assert_string_equal(env->chip, "esp32");
+    assert_file(env, 0, "bootloader.bin", 0x1000);
+    assert_file(env, 1, "partitions.bin", 0x8000);
+    assert_string_equal(env->files[env->file_count - 1].what, "application");
+    assert_file(env, env->file_count - 1, "firmware.bin", 0x10000);
+    assert_non_null(environment(project, "b")->not_ready);
+    assert_int_equal(kiln_project_choose(project, NULL, &env, &error), KILN_E_ARG);
+    assert_non_null(strstr(error.message, "a, b"));
+    kiln_project_free(project);
+}
+
+static void platformio_on_stm32(void **state)
+{
+    (void)state;
+    write_text("platformio.ini", "[env:a]\nboard = mine\nboard_upload.offset_address = 0x08008000\n"
+                                 "[env:b]\nboard = mine\n");
+    write_text("boards/mine.json", "{\"build\": {\"mcu\": \"STM32F405RGT6\"},\n"
+                                   " \"upload\": {\"protocol\": \"dfu\", \"speed\": 57600}}\n");
+    copy_example("stm32f405-offset.bin", ".pio/build/a/firmware.bin");
+    copy_example("stm32f405-v1.bin", ".pio/build/b/firmware.bin");
+    copy_example("stm32f405-v1.elf", ".pio/build/b/firmware.elf");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, "a");
+
+    assert_file(env, 0, "firmware.bin", 0x08008000);
+    assert_int_equal(env->files[0].place.line, 3);
+    assert_string_equal(env->protocol, "dfu");
+    assert_int_equal(env->upload_speed, 57600);
+    assert_string_equal(env->chip, "stm32f405rgt6");
+    assert_file(environment(project, "b"), 0, "firmware.bin", 0x08000000);
+    kiln_project_free(project);
+}
+
+static void esp_idf(void **state)
+{
+    (void)state;
+    write_text(
+        "build/flasher_args.json",
+        "{ \"flash_settings\": {\"flash_mode\": \"dio\"},\n"
+        "  \"flash_files\": {\"0x10000\": \"app.bin\",\n"
+        "    \"0x1000\": \"bootloader/bootloader.bin\"},\n"
+        "  \"app\": {\"offset\": \"0x10000\", \"file\": \"app.bin\", \"encrypted\": \"false\"},\n"
+        "  \"extra_esptool_args\": {\"chip\": \"esp32\", \"stub\": true} }\n");
+    write_text("build/project_description.json", "{\"monitor_baud\": \"74880\"}");
+    write_text("build/app.bin", "x");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    assert_string_equal(project->system, "esp-idf");
+    assert_file(env, 0, "bootloader.bin", 0x1000);
+    assert_file(env, 1, "app.bin", 0x10000);
+    assert_int_equal(env->files[1].place.line, 2);
+    assert_string_equal(env->files[1].what, "application");
+    assert_string_equal(env->chip, "esp32");
+    assert_int_equal(env->monitor_speed, 74880);
+    assert_non_null(strstr(env->not_ready, "bootloader.bin is missing"));
+    kiln_project_free(project);
+}
+
+static void zephyr_with_sysbuild(void **state)
+{
+    (void)state;
+    write_text("build/domains.yaml", "default: app\nbuild_dir: /gone\ndomains:\n  - name: app\n"
+                                     "    build_dir: /gone/app\nflash_order:\n  - app\n");
+    write_text("build/app/zephyr/runners.yaml",
+               "flash-runner: dfu-util\nconfig:\n  elf_file: zephyr.elf\n  bin_file: zephyr.bin\n");
+    write_text("build/app/zephyr/.config",
+               "CONFIG_SOC=\"stm32f405xx\"\nCONFIG_FLASH_BASE_ADDRESS=0x8000000\n"
+               "CONFIG_FLASH_LOAD_OFFSET=0x8000\n");
+    copy_example("stm32f405-offset.bin", "build/app/zephyr/zephyr.bin");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    assert_string_equal(project->system, "zephyr");
+    assert_string_equal(env->protocol, "dfu-util");
+    assert_string_equal(env->chip, "stm32f405xx");
+    assert_file(env, 0, "zephyr.bin", 0x08008000);
+    kiln_project_free(project);
+}
+
+static void klipper_and_arduino(void **state)
+{
+    (void)state;
+    write_text(".config", "CONFIG_FLASH_APPLICATION_ADDRESS=0x8008000\n");
+    write_text(
+        "out/klipper.dict",
+        "{\"version\": \"v1\", \"config\": {\"MCU\": \"stm32f405xx\", \"SERIAL_BAUD\": 250000}}");
+    copy_example("stm32f405-offset.bin", "out/klipper.bin");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    assert_string_equal(project->system, "klipper");
+    assert_int_equal(env->monitor_speed, 250000);
+    assert_file(env, 0, "klipper.bin", 0x08008000);
+    kiln_project_free(project);
+
+    copy_example("esp32-app-v1.bin", "build/esp32.esp32.esp32/X.ino.bin");
+    copy_example("esp32-partitions.bin", "build/esp32.esp32.esp32/X.ino.partitions.bin");
+    copy_example("esp32-bootloader.bin", "build/esp32.esp32.esp32/X.ino.bootloader.bin");
+    project = open_project();
+    env = environment(project, NULL);
+    assert_string_equal(project->system, "arduino");
+    assert_string_equal(env->name, "esp32.esp32.esp32");
+    assert_file(env, 0, "X.ino.bootloader.bin", 0x1000);
+    assert_file(env, env->file_count - 1, "X.ino.bin", 0x10000);
+    kiln_project_free(project);
+}
+
+/* A table with ota_0 and otadata and no factory partition: 32-byte rows as ESP-IDF's gen_esp32part.py writes. */
+static void boot_app0_is_made(void **state)
+{
+    uint8_t table[0xc00];
+    static const uint8_t rows[] = {0xaa, 0x50, 1,   0,   0, 0xe0, 0, 0, 0,    0x20, 0,   0,
+                                   'o',  't',  'a', 'd', 0, 0,    0, 0, 0,    0,    0,   0,
+                                   0,    0,    0,   0,   0, 0,    0, 0, 0xaa, 0x50, 0,   0x10,
+                                   0,    0,    2,   0,   0, 0,    8, 0, 'a',  'p',  'p', '0'};
+
+    (void)state;
+    memset(table, 0xff, sizeof table);
+    memset(table, 0, 64);
+    memcpy(table, rows, sizeof rows);
+    write_text("platformio.ini", "[platformio]\npackages_dir = none\n[env:a]\nplatform = "
+                                 "espressif32\nframework = arduino\n");
+    write_bytes(".pio/build/a/partitions.bin", table, sizeof table);
+    copy_example("esp32-app-v1.bin", ".pio/build/a/firmware.bin");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    assert_int_equal(env->file_count, 3);
+    assert_file(env, 1, NULL, 0xe000);
+    assert_int_equal(env->files[1].size, 0x2000);
+    assert_memory_equal(env->files[1].data, "\1\0\0\0\377", 5);
+    assert_memory_equal(env->files[1].data + 28, "\x9a\x98\x43\x47\377", 5);
+    assert_file(env, 2, "firmware.bin", 0x20000);
+    kiln_project_free(project);
+}
+
+static void no_project(void **state)
+{
+    struct kiln_project *project;
+    struct kiln_error error;
+
+    (void)state;
+    assert_int_equal(kiln_project_open(root, &project, &error), KILN_E_ARG);
+    assert_null(project);
+}
+
+#define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_ROOT(grammar_is_that_of_configparser),
+        WITH_ROOT(inheritance_and_references),
+        WITH_ROOT(damage_is_told_with_its_line),
+        WITH_ROOT(variables_go_before_files),
+        WITH_ROOT(platformio_on_esp32),
+        WITH_ROOT(platformio_on_stm32),
+        WITH_ROOT(esp_idf),
+        WITH_ROOT(zephyr_with_sysbuild),
+        WITH_ROOT(klipper_and_arduino),
+        WITH_ROOT(boot_app0_is_made),
+        WITH_ROOT(no_project),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
