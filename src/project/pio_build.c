@@ -269,6 +269,8 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
         if (strncmp(s->name, "env:", 4) == 0)
             load_environment(build, pio, s->name);
     defaults = kiln_pio_get(pio, "platformio", "default_envs");
+    if (build->arena.failed)
+        return KILN_OK; /* told at the end */
     if (defaults->kind == KILN_PROJECT_ERROR)
         return kiln_project_fail(out_error, KILN_E_FILE, "default_envs: %.250s",
                                  defaults->texts != NULL ? defaults->texts[0] : "out of memory");
