@@ -167,11 +167,12 @@ static enum kiln_status load_from(struct kiln_ctx *ctx, const char *dir, const c
     return load_file(ctx, path, out);
 }
 
-/* In a build tree the program is up to three folders below the one that has data/stubs. */
-static bool load_from_source(struct kiln_ctx *ctx, const char *name,
-                             struct kiln_esp_stub_image *out)
+/* An installed tree may have been moved as a whole; in a build tree the program is up to three folders below
+ * the one that has data/stubs. */
+static bool load_from_own_tree(struct kiln_ctx *ctx, const char *name,
+                               struct kiln_esp_stub_image *out)
 {
-    static const char *const up[] = {"/..", "/../..", "/../../.."};
+    static const char *const up[] = {"/../share/kiln", "/../data", "/../../data", "/../../../data"};
     char dir[1024];
     size_t len;
 
@@ -179,7 +180,7 @@ static bool load_from_source(struct kiln_ctx *ctx, const char *name,
         return false;
     len = strlen(dir);
     for (size_t i = 0; i < KILN_ARRAY_LEN(up); i++) {
-        snprintf(dir + len, sizeof dir - len, "%s/data/stubs", up[i]);
+        snprintf(dir + len, sizeof dir - len, "%s/stubs", up[i]);
         if (load_from(ctx, dir, name, out) == KILN_OK)
             return true;
     }
@@ -195,7 +196,7 @@ enum kiln_status kiln_esp_stub_load(struct kiln_ctx *ctx, const char *user_dir, 
         return load_from(ctx, user_dir, name, out);
     if (env != NULL && env[0] != '\0')
         return load_from(ctx, env, name, out);
-    if (load_from_source(ctx, name, out))
+    if (load_from_own_tree(ctx, name, out))
         return KILN_OK;
     if (load_from(ctx, KILN_DATADIR "/stubs", name, out) == KILN_OK)
         return KILN_OK;

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# `kiln doctor` on a made-up system: what it prints, asks and runs, and its exit status.
+#
+#   tests/tools/doctor.sh KILN
+set -euo pipefail
+kiln=$1
+fail() { echo "doctor: $*" >&2; exit 1; }
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+
+tty=$tree/sys/devices/usb1/1-3/1-3:1.0/ttyUSB0/tty/ttyUSB0
+mkdir -p "$tty/device" "$tree/sys/class/tty" "$tree/sys/bus/usb/devices/1-3" "$tree/dev" "$tree/run/lock" \
+    "$tree/proc/sys/kernel" "$tree/usr/lib/udev/rules.d" "$tree/bin"
+ln -s ../../devices/usb1/1-3/1-3:1.0/ttyUSB0/tty/ttyUSB0 "$tree/sys/class/tty/ttyUSB0"
+echo 1a86 >"$tree/sys/bus/usb/devices/1-3/idVendor"
+echo 7523 >"$tree/sys/bus/usb/devices/1-3/idProduct"
+"$kiln" help udev-rules >"$tree/usr/lib/udev/rules.d/70-kiln.rules"
+: >"$tree/dev/ttyUSB0"
+chmod 666 "$tree/dev/ttyUSB0"
+printf '#!/bin/sh\necho "$*" >>"%s/sudo.log"\nexec "$@"\n' "$tree" >"$tree/bin/sudo"
+chmod +x "$tree/bin/sudo"
+export PATH=$tree/bin:$PATH HOME=/nobody NO_COLOR=1
+
+out=$("$kiln" doctor --root "$tree") || fail "status $? when all is well"
+[ "$out" = "Nothing stands in the way." ] || fail "says more than needed: $out"
+"$kiln" doctor -v --root "$tree" | grep -q 'lock-file: no lock file was left behind' || fail "-v"
+
+lock=$tree/run/lock/LCK..ttyUSB0
+echo 4194305 >"$lock"
+"$kiln" doctor --root "$tree" | grep -q 'LCK..ttyUSB0 locks /dev/ttyUSB0 for process 4194305' || fail "no evidence"
+"$kiln" doctor --json --root "$tree" | /usr/bin/env python3 -c '
+import json, sys
+finding, end = [json.loads(line) for line in sys.stdin]
+assert finding["check"] == "lock-file" and finding["weight"] == "note" and finding["fix"].endswith(sys.argv[1]), finding
+assert end == {"event": "doctor", "obstacles": 0, "notes": 1, "exit": 0}, end' "$lock" || fail "--json"
+echo n | "$kiln" doctor --fix --root "$tree" >/dev/null
+[ -e "$lock" ] || fail "ran the command without leave"
+"$kiln" doctor --fix --root "$tree" </dev/null >/dev/null
+[ -e "$lock" ] || fail "ran the command when nobody answered"
+out=$(echo y | "$kiln" doctor --fix --root "$tree")
+[ ! -e "$lock" ] || fail "did not run the command"
+grep -q 'rm -f' <<<"$out" || fail "did not show the command"
+grep -q 'Done' <<<"$out" || fail "did not say that it was done"
+((EUID == 0)) || grep -qx "rm -f $lock" "$tree/sudo.log" || fail "not by sudo"
+
+rm -r "$tree/sys"
+status=0
+"$kiln" doctor --root "$tree" >/dev/null || status=$?
+[ "$status" = 3 ] || fail "status $status with nothing plugged in"
+status=0
+"$kiln" doctor --fix --json 2>/dev/null >&2 || status=$?
+[ "$status" = 2 ] || fail "--fix --json is no mistake"
+echo "doctor: all as it should be"
