@@ -8,12 +8,9 @@ static const struct {
     const char *program;
     const struct cli_command *command;
 } rows[] = {
-    {"esptool", &cli_cmd_esptool},
-    {"esptool.py", &cli_cmd_esptool},
-    {"dfu-prefix", &cli_cmd_dfu_prefix},
-    {"dfu-suffix", &cli_cmd_dfu_suffix},
-    {"dfu-util", &cli_cmd_dfu_util},
-    {"pydfu", &cli_cmd_pydfu},
+    {"esptool", &cli_cmd_esptool},       {"esptool.py", &cli_cmd_esptool},
+    {"dfu-prefix", &cli_cmd_dfu_prefix}, {"dfu-suffix", &cli_cmd_dfu_suffix},
+    {"dfu-util", &cli_cmd_dfu_util},     {"pydfu", &cli_cmd_pydfu},
     {"pydfu.py", &cli_cmd_pydfu},
 };
 

@@ -186,6 +186,9 @@ static int write_region(struct writer *w, const struct region *region)
     took = esptool_seconds_since(&start);
     if (!plain && wire < region->len)
         snprintf(squeezed, sizeof squeezed, " (%llu compressed)", (unsigned long long)wire);
+    else if (!plain && !w->b->about.stub)
+        esptool_note(w->b->e, "'%s' is sent uncompressed: the boot ROM's inflater can spill over.",
+                     region->name);
     else if (!plain)
         esptool_note(w->b->e,
                      "Cannot compress '%s' more than the original size, flashed "

@@ -58,7 +58,7 @@ says 'Hash of data verified'
 says "'empty.bin' is empty"
 says 'Hard resetting via RTS pin...'
 run 0 $rom write-flash -z 0x10000 five.bin
-says ' compressed)'
+says 'is sent uncompressed'
 run 0 $rom read-flash 0x10000 5000 back.bin
 cmp -s back.bin five.bin || fail 'what was read is not what was written'
 run 0 $rom verify-flash 0x10000 five.bin 0x20104 one.bin
