@@ -17,6 +17,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define PTS_MAJOR 136u /* to 143, Documentation/admin-guide/devices.txt */
+
 /* A small file of /proc as text; -1 if it cannot be read. */
 static ssize_t read_text(const char *path, char *text, size_t cap)
 {
@@ -92,6 +94,16 @@ static int process_id(const char *name)
     return isdigit((unsigned char)name[0]) ? (int)strtol(name, NULL, 10) : 0;
 }
 
+/* Pseudo-terminals have the same numbers in every instance of devpts (containers, changed roots), of which each is a file
+ * system of its own; any other port is one device, whatever node leads to it. */
+static bool same_device(const struct stat *a, const struct stat *b)
+{
+    unsigned number = major(a->st_rdev);
+
+    return S_ISCHR(b->st_mode) && a->st_rdev == b->st_rdev &&
+           (number < PTS_MAJOR || number >= PTS_MAJOR + 8 || a->st_dev == b->st_dev);
+}
+
 /* True if one of the descriptors of `pid` is the device `wanted`, by number or, where the node is none
  * (another root), by name. */
 static bool process_holds(const char *root, int pid, const char *wanted, const struct stat *node)
@@ -113,8 +125,7 @@ static bool process_holds(const char *root, int pid, const char *wanted, const s
             continue;
         target[len] = '\0';
         if (S_ISCHR(node->st_mode))
-            holds =
-                stat(link, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == node->st_rdev;
+            holds = stat(link, &info) == 0 && same_device(node, &info);
         else
             holds = root[0] != '\0' && strcmp(target, wanted) == 0;
     }
