@@ -8,8 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* ---- one finding ---- */
 
 static void put_json(const struct kiln_finding *finding)

@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 struct session {
     struct cli *cli;
     struct kiln_monitor *monitor;

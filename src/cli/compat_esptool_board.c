@@ -541,7 +541,7 @@ static int session(struct esptool_board *b, unsigned needs, int (*work)(struct e
 
 int esptool_on_board(struct esptool *e, unsigned needs, int (*work)(struct esptool_board *b))
 {
-    struct esptool_board b = {.e = e, .watch = {.e = e}};
+    struct esptool_board b = {.about.notes = "", .e = e, .watch = {.e = e}};
     int status = connect_board(&b);
 
     if (status == 0) {
