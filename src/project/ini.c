@@ -196,10 +196,11 @@ static bool append_line(struct parser *p, const char *text, size_t len)
 /* The value is complete: trailing white space goes. */
 static void end_value(struct parser *p)
 {
-    char *end = p->value + p->value_len;
     size_t n;
 
-    if (p->option != NULL) {
+    if (p->value != NULL) {
+        char *end = p->value + p->value_len;
+
         while ((n = space_before(p->value, end)) > 0)
             end -= n;
         *end = '\0';
