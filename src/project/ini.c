@@ -455,7 +455,7 @@ static enum kiln_status put(struct expansion *x, const char *text, size_t len)
         return kiln_project_fail(x->error, KILN_E_NOMEM,
                                  "%.160s:%u: the value of '%.60s' grows above %zu bytes",
                                  x->option->file, x->option->line, x->option->name, x->ceiling);
-    if (x->len + len + 1 > x->capacity) {
+    if (x->out == NULL || x->len + len + 1 > x->capacity) {
         size_t capacity = (x->len + len + 1) * 2;
         char *grown = kiln_arena_alloc(x->ini->arena, capacity);
 
