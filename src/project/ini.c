@@ -461,7 +461,7 @@ static enum kiln_status put(struct expansion *x, const char *text, size_t len)
 
         if (grown == NULL)
             return no_memory(x->error, x->option->file);
-        if (x->len > 0)
+        if (x->out != NULL)
             memcpy(grown, x->out, x->len);
         x->out = grown;
         x->capacity = capacity;
