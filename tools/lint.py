@@ -42,6 +42,7 @@ RULES = {
     'alone': 'a header compiles alone',
     'must-use': 'a function in a header that returns a status is KILN_MUST_USE',
     'machine': 'no path of a machine and no host of a package registry in the tree',
+    'chip': 'core code names no chip: the fact is a column of the rows in src/chip/',
     'todo': 'a TODO names the place where it is followed up: TODO(#12)',
 }
 
@@ -84,6 +85,16 @@ MACHINE = re.compile('|'.join([
     r'registry\.np' r'mjs', r'np' r'mjs\.org', r'deb\.deb' r'ian\.org', r'py' r'pi\.org', r'pythonho' r'sted\.org',
     r'static\.crat' r'es\.io', r'proxy\.gol' r'ang']))
 TODO = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b(?!\((#\d+|https?://[^)\s]+)\))')
+
+# A chip's name as a whole string or a part of an identifier. Strings with more in them are messages and examples.
+CHIP_STRING = re.compile(r'(esp(8266|32)|(stm|gd|at|ch)32)\w*', re.I)
+CHIP_IDENT = re.compile(r'esp_?(8266|32)|(^|_)8266(_|$)|(stm|gd|at|ch)32_?[a-z]{1,2}\d', re.I)
+CHIP_FREE = ('src/base/', 'src/os/', 'src/link/', 'src/wire/', 'src/loader/', 'src/plan/', 'src/image/', 'src/job/',
+             'src/project/', 'src/monitor/', 'src/cli/', 'src/doctor/')
+# Where such a word is right, and why.
+CHIP_WORDS = {
+    'src/image/uf2.c': 'the names that the list of UF2 families gives: one stands for many chips',
+}
 
 SCRIPT = re.compile(r'(\.(py|sh|def)$)|(^|/)(Makefile|run|setup|fuzz|tidy|demo)$|^tools/[^./]+$')
 SAMPLES = 'tests/lint/'
@@ -563,11 +574,24 @@ def check_todo(source, context):
                     found.group(1), found.group(1))
 
 
+def check_chip(source, context):
+    if not source.path.startswith(CHIP_FREE) or source.path in CHIP_WORDS:
+        return
+    bodies = [source.code] + [tokens for _, name, tokens in source.directives if name == 'define']
+    for tokens in bodies:
+        for token in tokens:
+            named = (token.kind == 'string' and CHIP_STRING.fullmatch(token.text.strip('"'))
+                     or token.kind == 'ident' and CHIP_IDENT.search(token.text))
+            if named:
+                yield token.line, '%s names a chip; make the fact a column in src/chip/' % token.text
+
+
 C_CHECKS = {
     'include': check_include, 'state': check_state, 'print': check_print, 'banned': check_banned,
     'codec': check_codec, 'wait': check_wait, 'system': check_system, 'packed': check_packed,
     'default': check_default, 'nesting': check_nesting, 'length': check_length, 'spdx': check_spdx,
     'guard': check_guard, 'must-use': check_must_use, 'todo': check_todo,
+    'chip': check_chip,
 }
 
 

@@ -115,12 +115,13 @@ struct kiln_esp_about {
     bool stub;       /* the flasher stub runs */
     bool found_stub; /* it ran already when we came */
     bool secure_download;
-    bool has_reset_lines; /* the link can reset the board */
-    bool rom_minimal;     /* the ROM has neither compression nor MD5 nor slow read */
-    bool watchdog_resets; /* the watchdog can reset the chip */
-    bool big_flash;       /* the stub reaches flash above 16 MB */
-    bool rom_encrypts;    /* the ROM can write encrypted, not only the stub */
-    uint32_t boot_offset; /* of the second-stage bootloader */
+    bool has_reset_lines;  /* the link can reset the board */
+    bool rom_minimal;      /* the ROM has neither compression nor MD5 nor slow read */
+    bool watchdog_resets;  /* the watchdog can reset the chip */
+    bool min_rev_is_minor; /* an image's one-byte least revision means the minor one */
+    bool big_flash;        /* the stub reaches flash above 16 MB */
+    bool rom_encrypts;     /* the ROM can write encrypted, not only the stub */
+    uint32_t boot_offset;  /* of the second-stage bootloader */
     uint32_t encrypted_align;
     uint32_t flash_id;   /* JEDEC: manufacturer in bits 0-7, type in 8-15, capacity in 16-23 */
     uint64_t flash_size; /* as detected; 0: unknown */

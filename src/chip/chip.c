@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct kiln_chip *const families[] = {
     kiln_chip_rows_esp_xtensa,
@@ -24,6 +25,21 @@ const struct kiln_chip *kiln_chip_at(size_t index)
         }
     }
     return NULL;
+}
+
+/* Parts that start at the flash base of ST's, by the beginning of their names: ST's own and those made to
+ * take their place. Source: the reference manuals' memory maps. */
+static const char *const at_stm32_base[] = {"stm32", "gd32f", "at32f"};
+
+bool kiln_chip_flash_base(const char *part, uint64_t *out_base)
+{
+    for (size_t i = 0; i < KILN_ARRAY_LEN(at_stm32_base); i++) {
+        if (strncasecmp(part, at_stm32_base[i], strlen(at_stm32_base[i])) == 0) {
+            *out_base = KILN_STM32_FLASH_BASE;
+            return true;
+        }
+    }
+    return false;
 }
 
 static char next_letter(const char **text)

@@ -41,6 +41,10 @@ struct kiln_chip {
     const struct kiln_map_entry *map;     /* ends with a NULL name */
     const struct kiln_esp_facts *esp;     /* non-NULL for KILN_FAMILY_ESP */
     const struct kiln_stm32_facts *stm32; /* non-NULL for KILN_FAMILY_STM32 */
+    /* So many letters of `name` are the line whose rows stand for each other in a file that names a
+     * chip ("stm32f4"); 0: a row stands for itself alone. */
+    uint8_t line_prefix;
+    uint16_t elf_machine; /* e_machine of the programs it runs; 0: not held against it */
     enum kiln_tested tested;
     const char *source;
 };
@@ -51,5 +55,9 @@ const struct kiln_chip *kiln_chip_at(size_t index);
 /* By name, letter case, '-' and '_' ignored. Of STM32 parts the whole part name ("STM32F407VGT6") or an
  * unambiguous prefix does as well ("stm32f4" is not). NULL if unknown. */
 const struct kiln_chip *kiln_chip_find(const char *name);
+
+/* Where the flash of a part begins that only the beginning of its name is known of, as other tools'
+ * files write it ("stm32f103c8t6", "gd32f303"): true where a program without a bootloader starts there. */
+bool kiln_chip_flash_base(const char *part, uint64_t *out_base);
 
 #endif

@@ -37,6 +37,22 @@ const struct kiln_chip *kiln_esp_by_magic(uint32_t magic)
     return NULL;
 }
 
+const struct kiln_chip *kiln_esp_plain(void)
+{
+    const struct kiln_chip *chip;
+
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++) {
+        if (chip->esp != NULL && (chip->esp->flags & KILN_ESP_IMAGE_PLAIN) != 0)
+            return chip;
+    }
+    return NULL;
+}
+
+bool kiln_esp_is_plain(const char *name)
+{
+    return name != NULL && kiln_chip_find(name) == kiln_esp_plain();
+}
+
 const struct kiln_esp_console *kiln_esp_console_of(const struct kiln_esp_facts *facts,
                                                    unsigned revision)
 {

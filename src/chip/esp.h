@@ -116,6 +116,8 @@ struct kiln_esp_power_step {
 #define KILN_ESP_IMAGE_TAIL \
     0x10000u /* a flash segment that ends less than 0x24 bytes into a page is made longer: the loader of ESP-IDF did not map that page */
 #define KILN_ESP_SECURE_BOOT_V1 0x20000u
+#define KILN_ESP_MIN_REV_MINOR \
+    0x40000u /* the image header's one-byte least revision is held against the minor one */
 
 struct kiln_esp_facts {
     int32_t chip_id;      /* IMAGE_CHIP_ID and the id of GET_SECURITY_INFO; -1: has none */
@@ -172,6 +174,11 @@ struct kiln_esp_facts {
 /* The row with this id, NULL if none. */
 const struct kiln_chip *kiln_esp_by_chip_id(uint32_t chip_id);
 const struct kiln_chip *kiln_esp_by_magic(uint32_t magic);
+
+/* The row whose images have a plain header and no chip id: its ROM starts the program at 0, without a
+ * second-stage bootloader or a partition table. */
+const struct kiln_chip *kiln_esp_plain(void);
+bool kiln_esp_is_plain(const char *name); /* whether that row has this name; NULL has not */
 
 /* The rows that apply to a revision (major * 100 + minor); NULL if there is none. */
 const struct kiln_esp_console *kiln_esp_console_of(const struct kiln_esp_facts *facts,

@@ -83,6 +83,8 @@ struct esptool_option {
     const char *fallback;       /* as the user would write it; NULL: not given */
     const char *env;            /* variable that replaces the fallback; NULL */
     const char *const *choices; /* ends with NULL */
+    const char *(*choice_at)(
+        size_t index); /* instead of `choices` where rows of a table are meant */
     int64_t min, max;
     bool eats;   /* takes all words up to the next option */
     bool hidden; /* not in help */
@@ -91,6 +93,9 @@ struct esptool_option {
     const char *argument; /* its value in help */
     const char *help;
 };
+
+/* Choice number `index` of an option, NULL after the last and where it has none. */
+const char *esptool_choice(const struct esptool_option *option, size_t index);
 
 struct esptool_operand {
     const char *name; /* "FILENAME"; NULL ends a list */

@@ -124,8 +124,7 @@ static int check_revision(struct esptool_board *b, const struct esptool_file *fi
                           const struct kiln_esp_image *image)
 {
     unsigned revision = b->about.revision;
-    bool minor = strcmp(b->about.chip, "esp32c3") == 0;
-    unsigned simple = minor ? revision % 100 : revision / 100;
+    unsigned simple = b->about.min_rev_is_minor ? revision % 100 : revision / 100;
     bool full = image->max_rev_full != 0 &&
                 !(image->max_rev_full == 65535 && image->min_rev_full == 0 && image->min_rev != 0);
     char range[64] = "max rev not set";

@@ -54,6 +54,7 @@ static const char *argument_of(const struct esptool_option *option)
 
 static void print_option(const struct esptool *e, const struct esptool_option *option, FILE *out)
 {
+    const char *choice;
     char head[64];
     char more[256] = "";
     size_t len = 0;
@@ -65,8 +66,8 @@ static void print_option(const struct esptool *e, const struct esptool_option *o
     else
         fprintf(out, "%s\n%*s", head, TEXT_COLUMN, "");
     print_text(e, option->help, out);
-    for (const char *const *c = option->choices; c != NULL && *c != NULL && len < sizeof more; c++)
-        len += (size_t)snprintf(more + len, sizeof more - len, "%s%s", len > 0 ? ", " : "", *c);
+    for (size_t i = 0; (choice = esptool_choice(option, i)) != NULL && len < sizeof more; i++)
+        len += (size_t)snprintf(more + len, sizeof more - len, "%s%s", len > 0 ? ", " : "", choice);
     if (len > 0) {
         fprintf(out, "%*s", TEXT_COLUMN, "");
         print_text(e, more, out);

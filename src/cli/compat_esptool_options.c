@@ -2,12 +2,25 @@
 /* Options before the command, and those that several commands have. */
 #include "cli/compat_esptool.h"
 
+#include <string.h>
+
 #define FIELD(name) offsetof(struct esptool_args, name)
 
-static const char *const chips[] = {"auto",     "esp8266", "esp32",    "esp32s2",  "esp32s3",
-                                    "esp32c3",  "esp32c2", "esp32c6",  "esp32c61", "esp32c5",
-                                    "esp32e22", "esp32h2", "esp32h21", "esp32p4",  "esp32h4",
-                                    "esp32s31", NULL};
+static const char *chip_at(size_t index)
+{
+    const struct kiln_chip *chip;
+
+    if (index == 0)
+        return "auto";
+    for (size_t i = 0; (chip = kiln_chip_number(i)) != NULL; i++) {
+        struct kiln_chip_summary summary = kiln_chip_summary(chip);
+
+        if (strcmp(summary.family, "esp") == 0 && --index == 0)
+            return summary.name;
+    }
+    return NULL;
+}
+
 static const char *const befores[] = {"default-reset", "usb-reset", "no-reset", "no-reset-no-sync",
                                       NULL};
 static const char *const afters[] = {"hard-reset",    "soft-reset",     "no-reset",
@@ -56,7 +69,7 @@ const struct esptool_option
 
 static const struct esptool_option
     chip = {"--chip", "-c", ESPTOOL_CHIP, FIELD(chip), .fallback = "auto", .env = "ESPTOOL_CHIP",
-        .choices = chips, .help = "what the chip is"},
+        .choice_at = chip_at, .help = "what the chip is"},
     port = {"--port", "-p", ESPTOOL_TEXT, FIELD(port), .env = "ESPTOOL_PORT", .argument = "PORT",
         .help = "serial port"},
     baud = {"--baud", "-b", ESPTOOL_DECIMAL, FIELD(baud), .fallback = "115200",
@@ -96,3 +109,10 @@ const struct esptool_option *const esptool_global_options[] = {&chip,
                                                                &override_vddsdio,
                                                                &connect_attempts,
                                                                NULL};
+
+const char *esptool_choice(const struct esptool_option *option, size_t index)
+{
+    if (option->choice_at != NULL)
+        return option->choice_at(index);
+    return option->choices != NULL ? option->choices[index] : NULL;
+}

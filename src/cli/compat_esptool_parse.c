@@ -26,25 +26,28 @@ static const char *shown(const struct esptool_option *option, char text[64])
 /* ---- values ---- */
 
 static int bad_choice(struct esptool *e, const char *what, const char *value,
-                      const char *const *choices)
+                      const struct esptool_option *option)
 {
+    const char *choice;
     char list[256] = "";
     size_t len = 0;
 
-    for (; choices != NULL && *choices != NULL && len < sizeof list; choices++) {
-        int more = snprintf(list + len, sizeof list - len, "%s'%s'", len > 0 ? ", " : "", *choices);
+    for (size_t i = 0; (choice = esptool_choice(option, i)) != NULL && len < sizeof list; i++) {
+        int more = snprintf(list + len, sizeof list - len, "%s'%s'", len > 0 ? ", " : "", choice);
 
         len += (size_t)more;
     }
     return esptool_usage(e, "Invalid value for %s: '%s' is not one of %s.", what, value, list);
 }
 
-static const char *find_choice(const char *value, const char *const *choices)
+static const char *find_choice(const char *value, const struct esptool_option *option)
 {
-    for (; choices != NULL && *choices != NULL; choices++)
-        if (strcmp(*choices, value) == 0)
-            return *choices;
-    return NULL;
+    const char *choice;
+
+    for (size_t i = 0; (choice = esptool_choice(option, i)) != NULL; i++)
+        if (strcmp(choice, value) == 0)
+            break;
+    return choice;
 }
 
 static int store_choice(struct esptool *e, const struct esptool_option *option, const char *what,
@@ -63,9 +66,9 @@ static int store_choice(struct esptool *e, const struct esptool_option *option, 
                                                                     : *c;
     }
     plain[len] = '\0';
-    *field = find_choice(option->kind == ESPTOOL_CHOICE ? value : plain, option->choices);
+    *field = find_choice(option->kind == ESPTOOL_CHOICE ? value : plain, option);
     if (*field == NULL)
-        return bad_choice(e, what, value, option->choices);
+        return bad_choice(e, what, value, option);
     if (option->kind == ESPTOOL_RESET && old)
         esptool_warning(e,
                         "Deprecated: Choice '%s' for option '%s' is deprecated. Use '%s' instead.",

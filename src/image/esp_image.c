@@ -17,7 +17,7 @@
 #define CHECKSUM     0xefu
 
 /* ESP8266 addresses: DRAM, IRAM, flash. */
-static bool is_8266_address(uint32_t address)
+static bool is_plain_address(uint32_t address)
 {
     return (address >= 0x3ffe8000 && address < 0x40000000) ||
            (address >= 0x40100000 && address < 0x40110000) ||
@@ -25,11 +25,11 @@ static bool is_8266_address(uint32_t address)
 }
 
 /* An ESP8266 header is followed by the first segment's address, an extended one by pin numbers. */
-static bool is_8266(const uint8_t *bytes, size_t len)
+static bool is_plain(const uint8_t *bytes, size_t len)
 {
     if (bytes[0] == KILN_ESP_MAGIC_V2)
         return true;
-    return len >= KILN_ESP_PLAIN_HEADER + 8 && is_8266_address(kiln_le32(bytes + 8));
+    return len >= KILN_ESP_PLAIN_HEADER + 8 && is_plain_address(kiln_le32(bytes + 8));
 }
 
 bool kiln_esp_header_fits(const uint8_t *bytes, size_t len)
@@ -42,7 +42,7 @@ bool kiln_esp_header_fits(const uint8_t *bytes, size_t len)
         return bytes[1] == 4 && bytes[2] <= 5 && kiln_le32(bytes + 8) == 0;
     if (bytes[0] != KILN_ESP_MAGIC || bytes[1] == 0 || bytes[1] > SEGMENTS_MAX)
         return false;
-    if (is_8266(bytes, len))
+    if (is_plain(bytes, len))
         return true;
     return len >= KILN_ESP_EXTENDED_HEADER && (bytes[2] <= 5 || bytes[2] == 0xff) &&
            bytes[23] <= 1 && kiln_le16(bytes + 12) < 0x100 && memcmp(bytes + 19, reserved, 4) == 0;
@@ -50,8 +50,7 @@ bool kiln_esp_header_fits(const uint8_t *bytes, size_t len)
 
 const struct kiln_chip *kiln_esp_header_chip(const uint8_t *bytes, size_t len)
 {
-    return is_8266(bytes, len) ? kiln_chip_find("esp8266")
-                               : kiln_esp_by_chip_id(kiln_le16(bytes + 12));
+    return is_plain(bytes, len) ? kiln_esp_plain() : kiln_esp_by_chip_id(kiln_le16(bytes + 12));
 }
 
 /* ---- the walk over the segments ---- */
@@ -268,7 +267,7 @@ static void note_tail(struct walk *w, size_t end)
 enum kiln_status kiln_esp_image_walk(struct kiln_image *image, struct kiln_ctx *ctx,
                                      const uint8_t *bytes, size_t len, size_t at, size_t *out_end)
 {
-    bool old = is_8266(bytes, len), v2 = bytes[0] == KILN_ESP_MAGIC_V2;
+    bool old = is_plain(bytes, len), v2 = bytes[0] == KILN_ESP_MAGIC_V2;
     const struct kiln_chip *chip = kiln_esp_header_chip(bytes, len);
     struct walk w = {.image = image,
                      .ctx = ctx,

@@ -240,6 +240,7 @@ void kiln_esp_session_about(const struct kiln_esp_session *session,
     out_about->secure_download = esp->secure_download;
     out_about->rom_minimal = (esp->facts->flags & KILN_ESP_ROM_MINIMAL) != 0;
     out_about->watchdog_resets = (esp->facts->flags & KILN_ESP_WDT_RESET) && !esp->secure_download;
+    out_about->min_rev_is_minor = (esp->facts->flags & KILN_ESP_MIN_REV_MINOR) != 0;
     out_about->big_flash = (esp->facts->flags & KILN_ESP_BIG_FLASH) != 0;
     out_about->rom_encrypts = !(esp->facts->flags & KILN_ESP_BEGIN_4_WORDS);
     out_about->boot_offset = esp->facts->boot_offset;

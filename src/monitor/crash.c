@@ -324,7 +324,7 @@ void kiln_crash_line(struct kiln_crash *crash, const char *text, struct kiln_buf
     if (strstr(text, "<<<stack<<<") != NULL) {
         crash->dump = KILN_DUMP_NONE;
     } else if (strstr(text, ">>>stack>>>") != NULL) {
-        begin_dump(crash, KILN_DUMP_ESP8266, out);
+        begin_dump(crash, KILN_DUMP_MARKED, out);
     } else if (strncmp(text, "Stack memory:", 13) == 0) {
         begin_dump(crash, KILN_DUMP_RISCV, out);
     } else if ((rest = behind(text, "Backtrace:")) != NULL) {

@@ -16,7 +16,7 @@ struct kiln_symbolizer {
     void *user;
 };
 
-enum kiln_crash_dump { KILN_DUMP_NONE, KILN_DUMP_RISCV, KILN_DUMP_ESP8266 };
+enum kiln_crash_dump { KILN_DUMP_NONE, KILN_DUMP_RISCV, KILN_DUMP_MARKED };
 
 #define KILN_CRASH_FRAMES_MAX 48
 

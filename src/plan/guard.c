@@ -84,8 +84,7 @@ static enum kiln_status check_esp_chip(struct guard *g)
     const struct kiln_chip *c = chip(g);
     const char *name = kiln_image_name(g->image);
 
-    if (g->info->esp_chip_id < 0 &&
-        (g->info->chip == NULL || strcmp(g->info->chip, "esp8266") != 0))
+    if (g->info->esp_chip_id < 0 && !kiln_esp_is_plain(g->info->chip))
         return KILN_OK;
     if (c == NULL)
         return KILN_OK;
@@ -99,8 +98,6 @@ static enum kiln_status check_esp_chip(struct guard *g)
     return KILN_OK;
 }
 
-#define LINE_PREFIX 7u /* "stm32f4" */
-
 /* A format without a chip id may still name a chip: UF2 by its family, RP2040 by its second stage. */
 static enum kiln_status check_named_chip(struct guard *g)
 {
@@ -109,8 +106,7 @@ static enum kiln_status check_named_chip(struct guard *g)
 
     if (c == NULL || wanted == NULL || g->info->esp_chip_id >= 0 || strcmp(c->name, wanted) == 0)
         return KILN_OK;
-    /* Rows of one STM32 line stand for each other: "stm32f4", "stm32f407" and the row "stm32f405". */
-    if ((c->family == KILN_FAMILY_STM32 && strncmp(c->name, wanted, LINE_PREFIX) == 0) ||
+    if ((c->line_prefix != 0 && strncmp(c->name, wanted, c->line_prefix) == 0) ||
         c->family == KILN_FAMILY_OTHER)
         return KILN_OK;
     return object(g, KILN_HINT_FORCE_CHIP, "%s is for %s and this is %s", kiln_image_name(g->image),
@@ -121,7 +117,6 @@ static enum kiln_status check_elf_machine(struct guard *g)
 {
     const struct kiln_chip *c = chip(g);
     const char *name = kiln_image_name(g->image);
-    bool arm = g->info->elf_machine == EM_ARM;
 
     if (g->info->type != KILN_IMAGE_ELF || c == NULL)
         return KILN_OK;
@@ -130,9 +125,9 @@ static enum kiln_status check_elf_machine(struct guard *g)
                       "%s is an ELF file, which %s does not take: make an image of it first with "
                       "`kiln image elf2image`",
                       name, c->title);
-    if (c->family == KILN_FAMILY_STM32 && !arm)
-        return object(g, KILN_HINT_FORCE_CHIP, "%s is for another processor (%s) and %s is an ARM",
-                      name, g->info->why, c->title);
+    if (c->elf_machine != 0 && g->info->elf_machine != c->elf_machine)
+        return object(g, KILN_HINT_FORCE_CHIP, "%s is for another processor (%s) than %s", name,
+                      g->info->why, c->title);
     return KILN_OK;
 }
 

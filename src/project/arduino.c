@@ -2,6 +2,7 @@
 /* Arduino CLI and IDE 2: a build folder (build.options.json), a sketch with exported binaries (build/FQBN/),
  * or a sketch whose build lies in the folder for temporary files. */
 #include "base/ctx.h"
+#include "chip/esp.h"
 #include "project/build.h"
 #include "project/esp_plan.h"
 
@@ -138,7 +139,7 @@ static void load_build(struct kiln_build *build, const char *name, const char *f
 
         env->is.chip = look.info.chip;
         env->is.protocol = "esptool";
-        if (look.info.chip != NULL && strcmp(look.info.chip, "esp8266") == 0) {
+        if (kiln_esp_is_plain(look.info.chip)) {
             parts.program_at = 0;
             parts.program_why = "the chip's ROM starts it there";
             parts.table = NULL;

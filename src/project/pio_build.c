@@ -2,6 +2,7 @@
 /* PlatformIO: what lies in .pio/build and where it would be written. */
 #include "base/bytes.h"
 #include "base/ctx.h"
+#include "chip/chip.h"
 #include "project/build.h"
 #include "project/pio_board.h"
 #include "project/pio_config.h"
@@ -11,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#define STM32_FLASH 0x08000000u
 
 static bool detect(struct kiln_build *build)
 {
@@ -88,18 +87,13 @@ static const char *newest(struct kiln_pio_target *t, const char *ending)
 
 /* ---- boards without a table of images: the file or its ELF says where it belongs ---- */
 
-static bool is_arm_stm32(const char *mcu)
-{
-    return mcu != NULL && (strncasecmp(mcu, "stm32", 5) == 0 || strncasecmp(mcu, "gd32f", 5) == 0 ||
-                           strncasecmp(mcu, "at32f", 5) == 0);
-}
-
 /* Where a raw image belongs, by the first who says so. */
 static void place_raw(struct kiln_pio_target *t, struct kiln_project_file *file)
 {
     struct kiln_build_look look = kiln_build_look(file->path), elf = {0};
     struct kiln_pio_said said;
-    uint64_t offset;
+    uint64_t offset, base = 0;
+    bool has_base = t->env->is.chip != NULL && kiln_chip_flash_base(t->env->is.chip, &base);
 
     if (t->env->is.elf != NULL)
         elf = kiln_build_look(t->env->is.elf);
@@ -116,17 +110,17 @@ static void place_raw(struct kiln_pio_target *t, struct kiln_project_file *file)
         file->address = elf.info.address;
         file->why = "load address in the ELF file";
         file->place.file = kiln_build_shown(t->build, t->env->is.elf);
-    } else if (is_arm_stm32(t->env->is.chip) && kiln_pio_board(t, "build.offset", &said) &&
+    } else if (has_base && kiln_pio_board(t, "build.offset", &said) &&
                kiln_build_number(said.text, &offset)) {
-        file->address = STM32_FLASH + offset;
+        file->address = base + offset;
         file->why = said.option;
         file->place = said.place;
     } else if (look.ok && look.info.address != KILN_NO_ADDRESS) {
         file->address = look.info.address;
         file->why = "its vector table";
         file->place.file = kiln_build_shown(t->build, file->path);
-    } else if (is_arm_stm32(t->env->is.chip)) {
-        file->address = STM32_FLASH;
+    } else if (has_base) {
+        file->address = base;
         file->why = "the start of the chip's flash: nothing says otherwise";
     }
 }

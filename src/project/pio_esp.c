@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "project/pio_esp.h"
 
+#include "chip/esp.h"
 #include "project/esp_plan.h"
 
 #include <string.h>
@@ -128,7 +129,7 @@ static const char *boot_app0_of(struct kiln_pio_target *t)
                : "";
 }
 
-static void plan_esp32(struct kiln_pio_target *t)
+static void plan_with_table(struct kiln_pio_target *t)
 {
     struct kiln_esp_parts parts = {.bootloader = in_folder(t, "bootloader.bin"),
                                    .table = in_folder(t, "partitions.bin"),
@@ -165,18 +166,18 @@ void kiln_pio_esp_plan(struct kiln_pio_target *t)
 {
     struct kiln_build_look look =
         t->program != NULL ? kiln_build_look(t->program) : (struct kiln_build_look){0};
-    bool is_8266;
+    bool plain;
 
     if (t->env->is.chip == NULL && look.ok)
         t->env->is.chip = look.info.chip;
-    is_8266 = t->env->is.chip != NULL
-                  ? strcmp(t->env->is.chip, "esp8266") == 0
-                  : t->platform != NULL && strstr(t->platform, "espressif8266") != NULL;
-    if (!is_8266) {
-        plan_esp32(t);
+    plain = t->env->is.chip != NULL
+                ? kiln_esp_is_plain(t->env->is.chip)
+                : t->platform != NULL && strstr(t->platform, "espressif8266") != NULL;
+    if (!plain) {
+        plan_with_table(t);
         return;
     }
-    t->env->is.chip = "esp8266";
+    t->env->is.chip = kiln_esp_plain()->name;
     if (t->program == NULL)
         kiln_build_not_ready(t->build, t->env, "%s holds no firmware; build it: pio run -e %s",
                              kiln_build_shown(t->build, t->folder), t->env->is.name);
