@@ -27,6 +27,7 @@ struct kiln_monitor_options {
     size_t size;        /* sizeof(struct kiln_monitor_options) */
     const char *device; /* a selector that names one device; see kiln/device.h */
     uint32_t baud;      /* 0: 115200, and another one if that gives no text */
+    bool find_rate;     /* another rate may be tried if `baud` gives no text either */
     bool reset; /* restart the board once the port is open; else its lines are left in peace */
     enum kiln_monitor_eol send_eol;
     enum kiln_monitor_line_end line_end;

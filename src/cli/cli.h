@@ -198,6 +198,15 @@ void cli_print_dfu_settings(const struct cli *cli, const struct kiln_device *dev
 int cli_project_load(struct cli *cli, struct kiln_project **out_project,
                      struct cli_files *out_files);
 
+struct kiln_monitor_options;
+/*
+ * Fills in what the project of the current folder (or of -p) says about its monitor and the user did not, and
+ * says where it stands. No project is no error unless one was asked for. The strings live as long as
+ * *out_project. 0, or the exit status after printing the error. Free in any case.
+ */
+int cli_monitor_project(struct cli *cli, struct kiln_monitor_options *options,
+                        struct kiln_project **out_project);
+
 /* ---- words for people ---- */
 
 /* "1.5 MB", "812 B". `text` must have room for 24 bytes. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <kiln/project.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -96,24 +97,33 @@ static void notice(void *user, const char *text)
 static void flash(void *user, const char *port)
 {
     struct session *session = user;
-    const char *file = session->cli->args.flash;
-    char *words[] = {(char[]){"kiln"},
-                     (char[]){"flash"},
-                     (char[]){"-d"},
-                     strdup(port),
-                     file != NULL ? strdup(file) : NULL,
-                     NULL};
+    const struct cli_args *args = &session->cli->args;
+    const char *words[10] = {"kiln", "flash", "-d", port};
+    size_t count = 4;
     posix_spawnattr_t attributes;
     sigset_t none;
     pid_t child;
     int status;
 
+    if (args->flash != NULL) {
+        words[count++] = args->flash;
+    } else {
+        if (args->project != NULL) {
+            words[count++] = "-p";
+            words[count++] = args->project;
+        }
+        if (args->environment != NULL) {
+            words[count++] = "-e";
+            words[count++] = args->environment;
+        }
+    }
     set_raw(session, false);
     sigemptyset(&none);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    status = posix_spawn(&child, "/proc/self/exe", NULL, &attributes, words, environ);
+    status = posix_spawn(&child, "/proc/self/exe", NULL, &attributes,
+                         (char *const *)(uintptr_t)words, environ);
     if (status == 0) {
         while (waitpid(child, &status, 0) < 0 && errno == EINTR)
             continue;
@@ -121,8 +131,6 @@ static void flash(void *user, const char *port)
         notice(user, "kiln flash could not be started");
     }
     posix_spawnattr_destroy(&attributes);
-    free(words[3]);
-    free(words[4]);
     set_raw(session, true);
 }
 
@@ -279,6 +287,7 @@ static int run_monitor(struct cli *cli)
     struct session session = {.cli = cli};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    struct kiln_project *project = NULL;
     struct kiln_error error = {0};
     int result;
 
@@ -292,21 +301,27 @@ static int run_monitor(struct cli *cli)
     session.keyboard = isatty(STDIN_FILENO) != 0 && tcgetattr(STDIN_FILENO, &session.cooked) == 0;
     fill_options(&session, &options);
     sigaction(SIGPIPE, &ignore, NULL);
-    if (open_waiting(&session, &options, &error) != KILN_OK)
-        return cli_fail(cli, &error);
+    result = cli_monitor_project(cli, &options, &project);
+    if (result == 0 && open_waiting(&session, &options, &error) != KILN_OK)
+        result = cli_fail(cli, &error);
+    if (result != 0) {
+        kiln_project_free(project);
+        return result;
+    }
     sigemptyset(&session.signals);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         sigaddset(&session.signals, ends[i]);
     pthread_sigmask(SIG_BLOCK, &session.signals, NULL);
     result = run_session(&session);
     kiln_monitor_free(session.monitor);
+    kiln_project_free(project);
     return result;
 }
 
 static const char *const monitor_options[] = {
-    "device",         "baud",     "elf",  "reset", "flash", "time",  "filter",
-    "level",          "log",      "send", "echo",  "hex",   "enter", "line-end",
-    "reset-sequence", "duration", "wait", "json",  "quiet", NULL};
+    "device",         "project",  "environment", "baud", "elf",   "reset", "flash", "time",
+    "filter",         "level",    "log",         "send", "echo",  "hex",   "enter", "line-end",
+    "reset-sequence", "duration", "wait",        "json", "quiet", NULL};
 static const char *const monitor_examples[] = {
     "kiln monitor --elf firmware.elf",
     "the one board that is there; crashes become functions and lines",
@@ -322,15 +337,17 @@ const struct cli_command cli_cmd_monitor = {
     .name = "monitor",
     .operands = "",
     .summary = "show what a board says and send what is typed",
-    .details = "The board is not reset, unless --reset says so. If it leaves, the monitor waits "
-               "for it at the "
-               "same USB place, whatever it is called there. Without -b the rate is 115200, and "
-               "another one "
-               "if that gives no text. `kiln flash` on the same port makes the monitor let go and "
-               "come back. "
-               "Ctrl-] ends; Ctrl-T H lists the keys. In a pipe what the board says goes to "
-               "standard output, "
-               "the monitor's own words to standard error.",
+    .details =
+        "The board is not reset, unless --reset says so. If it leaves, the monitor waits "
+        "for it at the "
+        "same USB place, whatever it is called there. In a project's folder (or with -p) the rate, "
+        "the ELF file, the filters and the line end are the project's. Without -b and a project "
+        "the rate is 115200; another one is looked for if that gives no text. `kiln flash` on the "
+        "same port makes the monitor let go and "
+        "come back. "
+        "Ctrl-] ends; Ctrl-T H lists the keys. In a pipe what the board says goes to "
+        "standard output, "
+        "the monitor's own words to standard error.",
     .options = monitor_options,
     .examples = monitor_examples,
     .group = CLI_GROUP_BENCH,

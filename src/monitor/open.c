@@ -171,7 +171,7 @@ enum kiln_status kiln_monitor_create(const struct kiln_monitor_options *options,
     m->idle = true;
     m->input_open = options->input >= 0;
     kiln_yield_init(&m->yield);
-    kiln_rate_init(&m->rate, baud, options->baud == 0);
+    kiln_rate_init(&m->rate, baud, options->baud == 0 || options->find_rate);
     kiln_buf_init(&m->out, OUT_MAX);
     init_annotators(m);
     init_views(m, wall_ns);

@@ -209,6 +209,9 @@ static void describe(struct kiln_build *build, struct kiln_build_env *env, const
     text = json_string_value(json_object_get(json.root, "monitor_baud"));
     if (text != NULL && kiln_build_number(text, &baud) && baud <= UINT32_MAX)
         env->is.monitor_speed = (uint32_t)baud;
+    if (env->is.monitor_speed != 0)
+        kiln_build_option(build, env, "monitor_baud", kiln_arena_printf(&build->arena, "%s", text),
+                          kiln_build_json_place(build, &json, "monitor_baud"));
     text = json_string_value(json_object_get(json.root, "project_name"));
     if (text != NULL)
         kiln_build_option(build, env, "project_name", kiln_arena_printf(&build->arena, "%s", text),
