@@ -14,6 +14,7 @@
 #define JUDGE_LEN_LATE 12u
 #define SKIP_LEN       2u /* bytes that were cut by the change of rate */
 #define LOOSE          72u
+#define LOOSE_FIRST    84u /* before any text was seen */
 #define GOOD           92u
 #define PASSABLE       80u
 #define LATE_NS        (150ull * KILN_NS_PER_MS)  /* after the last byte of a short line */
@@ -21,10 +22,15 @@
 #define FEW_NS         (4000ull * KILN_NS_PER_MS) /* ... of few */
 #define REST_NS        (20000ull * KILN_NS_PER_MS)
 
+/* How long a candidate waits for a first byte, round by round. A receiver that is much slower than the board
+ * may hear nothing at all; a board that speaks seldom needs the later rounds. */
+static const uint64_t silent_ns[] = {2000ull * KILN_NS_PER_MS, 10000ull * KILN_NS_PER_MS,
+                                     60000ull * KILN_NS_PER_MS};
+
 /* By how often they are met; the boot ROMs' own first. */
-static const uint32_t candidates[] = {115200,  74880,   9600,  57600, 230400, 460800,
-                                      921600,  250000,  38400, 19200, 500000, 1000000,
-                                      1500000, 2000000, 4800,  2400,  76800};
+static const uint32_t candidates[] = {115200,  74880,   9600,    57600, 230400, 460800,
+                                      921600,  250000,  38400,   19200, 500000, 1000000,
+                                      1500000, 2000000, 3000000, 4800,  2400,   76800};
 
 unsigned kiln_rate_quality(const uint8_t *bytes, size_t len)
 {
@@ -60,21 +66,33 @@ void kiln_rate_init(struct kiln_rate *rate, uint32_t baud, bool allowed)
 static void change(struct kiln_rate *rate, uint64_t now_ns, uint32_t baud)
 {
     rate->current = baud;
-    rate->heard_ns = now_ns;
+    rate->heard_ns = rate->first_ns = now_ns;
     rate->sample_len = 0;
     rate->skip = SKIP_LEN;
 }
 
+/* Those that heard nothing in this round, once more and longer. False: each was heard, or no round is left. */
+static bool next_round(struct kiln_rate *rate)
+{
+    if (rate->unheard == 0 || rate->round + 1 >= KILN_ARRAY_LEN(silent_ns))
+        return false;
+    rate->round++;
+    rate->candidate = 0;
+    return true;
+}
+
 static enum kiln_rate_verdict next_candidate(struct kiln_rate *rate, uint64_t now_ns)
 {
-    while (rate->candidate < KILN_ARRAY_LEN(candidates)) {
-        uint32_t baud = candidates[rate->candidate++];
+    do {
+        while (rate->candidate < KILN_ARRAY_LEN(candidates)) {
+            size_t index = rate->candidate++;
 
-        if (baud == rate->home)
-            continue;
-        change(rate, now_ns, baud);
-        return KILN_RATE_TRY;
-    }
+            if (candidates[index] == rate->home || (rate->unheard >> index & 1) == 0)
+                continue;
+            change(rate, now_ns, candidates[index]);
+            return KILN_RATE_TRY;
+        }
+    } while (next_round(rate));
     rate->searching = false;
     rate->quiet_until_ns = now_ns + REST_NS;
     if (rate->best < PASSABLE) {
@@ -93,6 +111,10 @@ static enum kiln_rate_verdict begin_search(struct kiln_rate *rate, uint64_t now_
     rate->confirmed = false;
     rate->home = rate->current;
     rate->candidate = 0;
+    rate->round = 0;
+    rate->unheard = 0;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(candidates); i++)
+        rate->unheard |= candidates[i] != rate->home ? UINT32_C(1) << i : 0;
     rate->best = 0;
     /* Once more at the same rate: perhaps it was only the boot ROM, which has a rate of its own. */
     change(rate, now_ns, rate->home);
@@ -124,13 +146,29 @@ static bool has_words(const uint8_t *bytes, size_t len)
     return values >= 6 && gaps * 24 >= len;
 }
 
+/* A short line that repeats can become the same few bytes again and again, and these be right UTF-8 by accident. */
+static bool is_pattern(const uint8_t *bytes, size_t len)
+{
+    bool seen[256] = {false};
+    size_t values = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] < 0x80)
+            return false;
+        values += !seen[bytes[i]];
+        seen[bytes[i]] = true;
+    }
+    return values < 6;
+}
+
 static enum kiln_rate_verdict judge(struct kiln_rate *rate, uint64_t now_ns)
 {
     unsigned quality = kiln_rate_quality(rate->sample, rate->sample_len);
 
+    if (rate->sample_len > 0 && rate->candidate > 0)
+        rate->unheard &= ~(UINT32_C(1) << (rate->candidate - 1));
     if (!has_words(rate->sample, rate->sample_len))
         quality /= 2;
-
     if (quality >= GOOD) {
         rate->searching = false;
         rate->confirmed = true;
@@ -148,20 +186,23 @@ static enum kiln_rate_verdict judge(struct kiln_rate *rate, uint64_t now_ns)
 static enum kiln_rate_verdict watch(struct kiln_rate *rate, uint64_t now_ns)
 {
     size_t need = rate->confirmed ? GARBAGE_LEN_SET : GARBAGE_LEN;
-    unsigned quality;
+    unsigned quality, loose;
 
     if (rate->sample_len < need)
         return KILN_RATE_KEEP;
     quality = kiln_rate_quality(rate->sample, rate->sample_len);
+    if (is_pattern(rate->sample, rate->sample_len))
+        quality = 0;
     if (quality >= GOOD)
         rate->confirmed = true;
     else if (!has_words(rate->sample, rate->sample_len))
         quality /= 2;
-    if (quality < LOOSE && !rate->allowed && !rate->told) {
+    loose = rate->confirmed ? LOOSE : LOOSE_FIRST;
+    if (quality < loose && !rate->allowed && !rate->told) {
         rate->told = true;
         return KILN_RATE_GARBAGE;
     }
-    if (quality < LOOSE && rate->allowed && now_ns >= rate->quiet_until_ns)
+    if (quality < loose && rate->allowed && now_ns >= rate->quiet_until_ns)
         return begin_search(rate, now_ns);
     /* Forget the older half, so that a change is seen soon. */
     memmove(rate->sample, rate->sample + need / 2, rate->sample_len - need / 2);
@@ -203,11 +244,13 @@ enum kiln_rate_verdict kiln_rate_tick(struct kiln_rate *rate, uint64_t now_ns)
     return now_ns >= kiln_rate_due_ns(rate) ? judge(rate, now_ns) : KILN_RATE_KEEP;
 }
 
-/* A silent board says nothing about the rate: the candidate waits for it to speak. */
+/* The search begins when the board speaks again: a silent one says nothing about the rate. */
 uint64_t kiln_rate_due_ns(const struct kiln_rate *rate)
 {
-    if (!rate->searching || rate->sample_len == 0)
+    if (!rate->searching || (rate->sample_len == 0 && rate->candidate == 0))
         return UINT64_MAX;
+    if (rate->sample_len == 0)
+        return rate->first_ns + silent_ns[rate->round];
     if (rate->sample_len < JUDGE_LEN_LATE)
         return rate->first_ns + FEW_NS;
     return KILN_MIN(rate->heard_ns + LATE_NS, rate->first_ns + LONG_NS);

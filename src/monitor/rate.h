@@ -16,7 +16,8 @@ struct kiln_rate {
     bool searching;
     bool confirmed; /* text was seen at the current rate */
     bool told;      /* that this is no text */
-    size_t candidate;
+    size_t candidate, round;
+    uint32_t unheard; /* one bit a candidate that no byte has come at */
     unsigned best;
     uint32_t best_baud;
     uint64_t first_ns, heard_ns; /* when the first and the last byte of the sample came */

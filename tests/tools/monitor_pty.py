@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """kiln monitor on pseudo-terminals: a board that speaks at 250000 baud, panics, leaves and comes back as another
 terminal under the same name, while the monitor runs on a terminal of its own, then in a pipe; a second kiln that
-borrows the port; signals. Standard library only; waits for events, never for a fixed time.
+borrows the port; signals; what a project's files say. Standard library only; waits for events, never for a fixed time.
 
     monitor_pty.py KILN SOURCE_ROOT [--times]
 """
@@ -188,6 +188,35 @@ def borrowed(folder):
     board.unplug()
 
 
+def in_a_project(folder):
+    project = folder + '/project'
+    os.mkdir(project)
+    with open(project + '/platformio.ini', 'w', encoding='ascii') as file:
+        file.write('[env:one]\nplatform = espressif32\nmonitor_speed = 57600\nmonitor_eol = LF\n'
+                   'monitor_filters = time, no_such\n')
+    board = Board(folder + '/board')
+    monitor = Monitor('-d', board.name, '-p', project)
+    monitor.until('57600 baud, as the project says .*platformio.ini:3')
+    monitor.until("no filter 'no_such' .*platformio.ini:5")
+    monitor.until('H all keys')
+    check(baud_of(board.master) == 57600, 'the rate of the project')
+    board.say('hello\r\n')
+    monitor.until(r'\d\d:\d\d:\d\d\S* hello')
+    monitor.type('x\r')
+    check(os.read(board.master, 9) in (b'x\n', b'x'), 'the line end of the project')
+    monitor.type('\x1d')
+    monitor.end(0)
+    monitor = Monitor('-d', board.name, '-p', project, '-b', '9600')
+    monitor.until('H all keys')
+    check(baud_of(board.master) == 9600, '-b goes first')
+    monitor.type('\x1d')
+    monitor.end(0)
+    monitor = Monitor('-d', board.name, '-p', project, '-e', 'two')
+    monitor.until("no environment 'two' here")
+    monitor.end(2)
+    board.unplug()
+
+
 def main():
     # One after the other: each may take long on a busy machine.
     with tempfile.TemporaryDirectory() as folder:
@@ -195,6 +224,7 @@ def main():
         in_a_pipe(folder)
         signals(folder)
         borrowed(folder)
+        in_a_project(folder)
     if '--times' in sys.argv:
         print('from plug-in to the first line: %s ms' % ', '.join('%.0f' % (1000 * t) for t in times))
     print('ok')
