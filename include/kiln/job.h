@@ -51,6 +51,8 @@ struct kiln_request {
     size_t image_count;
     const char *const *places; /* for each image the partition it goes to, or NULL; may be NULL;
                                        borrowed like the images */
+    const char *boot_slot;     /* FLASH: the application slot of an ESP chip that starts from now
+                                  on, by label or OTA number; NULL: as otadata says */
     uint64_t address, length;  /* READ and ERASE; length 0: the whole region */
     const char *region;        /* READ and ERASE by region name, or NULL */
     uint32_t baud;             /* 0: the fastest that holds */

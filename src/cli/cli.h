@@ -27,6 +27,7 @@ struct cli_args {
     const char *before;
     const char *after;
     const char *region;
+    const char *boot;
     const char *stub_dir;
     const char *enter;
     const char *filter;

@@ -7,9 +7,12 @@ static int run_erase(struct cli *cli)
     struct kiln_request request = KILN_REQUEST_INIT;
     const struct cli_args *args = &cli->args;
 
-    if (args->operand_count > 0)
-        return cli_usage(cli,
-                         "`kiln erase` takes no file; say --address and --size, or --erase-all");
+    if (args->operand_count == 1 && args->region == NULL && !args->erase_all && !args->unprotect &&
+        !args->has_address && !args->has_size)
+        cli->args.region = args->operands[0];
+    else if (args->operand_count > 0)
+        return cli_usage(cli, "`kiln erase` takes one name of a region or partition, or --address "
+                              "and --size, or --erase-all");
     if (!args->erase_all && !args->unprotect && args->region == NULL &&
         (!args->has_address || !args->has_size))
         return cli_usage(cli, "say what to erase: --address and --size, --region, or --erase-all");
@@ -55,13 +58,17 @@ static const char *const erase_options[] = {"address", "size",  "region", "erase
 static const char *const run_options[] = {"address", COMMON, NULL};
 static const char *const plain_options[] = {COMMON, NULL};
 
-static const char *const erase_examples[] = {"kiln erase --erase-all", "the whole chip",
+static const char *const erase_examples[] = {"kiln erase --erase-all",
+                                             "the whole chip",
                                              "kiln erase -a 0x9000 -s 0x5000",
-                                             "the pages of this range", NULL};
+                                             "the pages of this range",
+                                             "kiln erase nvs",
+                                             "the region or partition of this name",
+                                             NULL};
 
 const struct cli_command cli_cmd_erase = {
     .name = "erase",
-    .operands = "",
+    .operands = "[NAME]",
     .summary = "erase pages, a region or the whole chip",
     .options = erase_options,
     .examples = erase_examples,

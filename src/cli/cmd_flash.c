@@ -40,7 +40,8 @@ static int run_project(struct cli *cli, enum kiln_verb verb)
 
 static int run_either(struct cli *cli, enum kiln_verb verb)
 {
-    if (cli->args.operand_count == 0)
+    if (cli->args.operand_count == 0 &&
+        (cli->args.boot == NULL || cli->args.project != NULL || cli->args.environment != NULL))
         return run_project(cli, verb);
     if (cli->args.project != NULL || cli->args.environment != NULL)
         return cli_usage(cli, "give files, or a project with -p and -e, not both");
@@ -57,14 +58,35 @@ static int run_verify(struct cli *cli)
     return run_either(cli, KILN_VERB_VERIFY);
 }
 
-static const char *const flash_options[] = {
-    "device",         "project",  "environment", "all",
-    "address",        "baud",     "chip",        "dry-run",
-    "full",           "force",    "erase-all",   "no-verify",
-    "no-stub",        "before",   "after",       "connect-attempts",
-    "flash-size",     "layout",   "alt",         "raw",
-    "reset-sequence", "stub-dir", "trace",       "wait",
-    "json",           "quiet",    "verbose",     NULL};
+static const char *const flash_options[] = {"device",
+                                            "project",
+                                            "environment",
+                                            "all",
+                                            "boot",
+                                            "address",
+                                            "baud",
+                                            "chip",
+                                            "dry-run",
+                                            "full",
+                                            "force",
+                                            "erase-all",
+                                            "no-verify",
+                                            "no-stub",
+                                            "before",
+                                            "after",
+                                            "connect-attempts",
+                                            "flash-size",
+                                            "layout",
+                                            "alt",
+                                            "raw",
+                                            "reset-sequence",
+                                            "stub-dir",
+                                            "trace",
+                                            "wait",
+                                            "json",
+                                            "quiet",
+                                            "verbose",
+                                            NULL};
 
 static const char *const flash_examples[] = {
     "kiln flash firmware.bin",
@@ -73,6 +95,8 @@ static const char *const flash_examples[] = {
     "three files, each at its place",
     "kiln flash",
     "in a project's folder: what was built there, as its build system means it",
+    "kiln flash --boot ota_1",
+    "start the application that is in partition ota_1 from now on; with a file, put it there first",
     "kiln flash -n firmware.elf",
     "show what would be erased and written",
     NULL};

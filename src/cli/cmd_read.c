@@ -43,7 +43,9 @@ static int run_read(struct cli *cli)
     struct kiln_request request = KILN_REQUEST_INIT;
     const char *path = cli->args.output;
 
-    if (path == NULL && cli->args.operand_count == 1)
+    if (path != NULL && cli->args.operand_count == 1 && cli->args.region == NULL)
+        cli->args.region = cli->args.operands[0];
+    else if (path == NULL && cli->args.operand_count == 1)
         path = cli->args.operands[0];
     else if (cli->args.operand_count > 0)
         return cli_usage(cli, "`kiln read` takes one file");
@@ -67,13 +69,17 @@ static const char *const read_options[] = {
     "stub-dir", "trace",      "wait",   "json",   "quiet",
     "verbose",  NULL};
 
-static const char *const read_examples[] = {"kiln read backup.bin", "the whole flash",
+static const char *const read_examples[] = {"kiln read backup.bin",
+                                            "the whole flash",
                                             "kiln read -a 0x8000 -s 4k table.bin",
-                                            "4096 bytes from 0x8000", NULL};
+                                            "4096 bytes from 0x8000",
+                                            "kiln read nvs -o nvs.bin",
+                                            "the region or partition of this name",
+                                            NULL};
 
 const struct cli_command cli_cmd_read = {
     .name = "read",
-    .operands = "FILE",
+    .operands = "FILE | NAME -o FILE",
     .summary = "save what is in flash to a file",
     .options = read_options,
     .examples = read_examples,

@@ -34,6 +34,8 @@ static const struct cli_option options[] = {
      "speed of the serial link; default: the fastest that holds"},
     {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,
      "how to bring the board into its bootloader"},
+    {"boot", 0, CLI_TEXT, FIELD(boot), CLI_NOT_TOLD, "SLOT", NULL,
+     "the application slot of an ESP chip that starts from now on: factory, ota_1, or its OTA number"},
     {"chip", 'c', CLI_TEXT, FIELD(chip), CLI_NOT_TOLD, "NAME", NULL,
      "what the board must be; anything else is refused"},
     {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,

@@ -54,6 +54,7 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->connect_attempts = (uint32_t)args->connect_attempts;
     request->before = before_of(args->before);
     request->after = after_of(args->after);
+    request->boot_slot = args->boot;
     request->layout = args->layout;
     request->alt = args->alt;
     request->reset_sequence = args->reset_sequence;

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "chip/esp.h"
+#include "image/esp_ota.h"
 
 #include <inttypes.h>
 #include <libdeflate.h>
@@ -193,15 +194,13 @@ static void note_header(struct kiln_image *image, const uint8_t *bytes, bool ext
 
 static void note_app_descriptor(struct kiln_image *image, const uint8_t *d)
 {
-    char version[33], project[33], time[17], date[17], idf[33];
+    struct kiln_app_descriptor app;
+    char text[320];
 
-    kiln_image_text(version, sizeof version, d + 0x10, 32);
-    kiln_image_text(project, sizeof project, d + 0x30, 32);
-    kiln_image_text(time, sizeof time, d + 0x50, 16);
-    kiln_image_text(date, sizeof date, d + 0x60, 16);
-    kiln_image_text(idf, sizeof idf, d + 0x70, 32);
-    kiln_image_note(image, "application: %s, version %s, built %s %s, ESP-IDF %s", project, version,
-                    date, time, idf);
+    if (!kiln_app_descriptor_parse(d, KILN_APP_DESCRIPTOR_SIZE, &app))
+        return;
+    kiln_app_descriptor_text(&app, text, sizeof text);
+    kiln_image_note(image, "application: %s", text);
 }
 
 static void note_boot_descriptor(struct kiln_image *image, const uint8_t *d)

@@ -34,7 +34,7 @@ static enum kiln_status check_safety(struct kiln_job *job)
     char notes[512] = "";
     struct kiln_guard_input input = {
         .images = job->images,
-        .image_count = job->request.image_count,
+        .image_count = job->image_count,
         .target = target(job),
         .force = job->request.force,
         .user = job,
@@ -220,7 +220,7 @@ enum kiln_status kiln_job_flash(struct kiln_job *job)
 
     KILN_TRY(kiln_job_place(job));
     KILN_TRY(check_safety(job));
-    KILN_TRY(kiln_plan_layout(&job->ctx, job->images, job->request.image_count, info->region,
+    KILN_TRY(kiln_plan_layout(&job->ctx, job->images, job->image_count, info->region,
                               info->region_count, &policy, &job->plan));
     KILN_TRY(kiln_job_survey(job));
     KILN_TRY(kiln_plan_steps(&job->ctx, &policy, &job->plan));
@@ -244,7 +244,7 @@ enum kiln_status kiln_job_verify(struct kiln_job *job)
     uint64_t total = 0;
 
     KILN_TRY(kiln_job_place(job));
-    for (size_t i = 0; i < job->request.image_count; i++) {
+    for (size_t i = 0; i < job->image_count; i++) {
         if (kiln_image_info(job->images[i])->address == KILN_NO_ADDRESS)
             return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
                                   "%s does not tell where it belongs",
@@ -255,7 +255,7 @@ enum kiln_status kiln_job_verify(struct kiln_job *job)
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
                          "this bootloader cannot read the flash back");
     kiln_job_begin_phase(job, KILN_PHASE_VERIFY, total, NULL);
-    for (size_t i = 0; i < job->request.image_count; i++)
+    for (size_t i = 0; i < job->image_count; i++)
         for (size_t k = 0; k < kiln_image_segment_count(job->images[i]); k++) {
             const struct kiln_segment *segment = kiln_image_segment(job->images[i], k);
 

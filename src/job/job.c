@@ -221,7 +221,7 @@ static enum kiln_status do_verb(struct kiln_job *job)
     case KILN_VERB_RESET:
         return kiln_job_reset(job);
     case KILN_VERB_INFO:
-        return KILN_OK;
+        return kiln_job_describe_slots(job);
     }
     return kiln_fail(&job->ctx, KILN_E_INTERNAL, "unknown verb");
 }
@@ -336,7 +336,7 @@ static bool copy_strings(struct kiln_request *request)
 {
     const char **fields[] = {&request->device,         &request->chip,       &request->region,
                              &request->layout,         &request->trace_path, &request->stub_dir,
-                             &request->reset_sequence, &request->alt};
+                             &request->reset_sequence, &request->alt,        &request->boot_slot};
     bool good = true;
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
@@ -348,7 +348,7 @@ static void free_strings(struct kiln_request *request)
 {
     const char *fields[] = {request->device,         request->chip,       request->region,
                             request->layout,         request->trace_path, request->stub_dir,
-                            request->reset_sequence, request->alt};
+                            request->reset_sequence, request->alt,        request->boot_slot};
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         free((void *)(uintptr_t)fields[i]);

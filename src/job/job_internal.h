@@ -62,6 +62,7 @@ struct kiln_job {
     struct kiln_loader *loader;
     const struct kiln_image *
         *images;                /* the request's, those without address replaced by placed ones */
+    size_t image_count;         /* of them; one more than the request's where otadata is switched */
     struct kiln_image **placed; /* owned; NULL where the request's image is used */
     struct kiln_esp_partition
         *partitions; /* of the files or of the board; see kiln_job_partitions() */
@@ -132,6 +133,18 @@ void kiln_job_place_dispose(struct kiln_job *job);
 /* Fills job->partitions if this is an ESP chip and a table is to be had; none is no error. */
 KILN_MUST_USE enum kiln_status kiln_job_partitions(struct kiln_job *job);
 const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label);
+/* "nvs, otadata, ..." for messages; "" without a table. */
+void kiln_job_partition_names(const struct kiln_job *job, char *out, size_t cap);
+
+/* The slot the user wants to start, else the one that the bootloader starts; NULL if there is none. The partitions
+ * are known. */
+KILN_MUST_USE enum kiln_status kiln_job_boot_slot(struct kiln_job *job,
+                                                  const struct kiln_esp_partition **out_slot);
+/* What is to be written so that request.boot_slot starts. Unchanged contents if it does already. */
+KILN_MUST_USE enum kiln_status kiln_job_boot_image(struct kiln_job *job,
+                                                   struct kiln_image **out_image);
+/* Notes on applications and otadata of the board. */
+KILN_MUST_USE enum kiln_status kiln_job_describe_slots(struct kiln_job *job);
 
 /* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
  * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */

@@ -9,21 +9,12 @@
 #include "base/bytes.h"
 #include "chip/esp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
-#define TABLE_OFFSET  0x8000u
-#define TABLE_SIZE    0xc00u
-#define OTADATA_ENTRY 32u
-#define OTADATA_PAGE  0x1000u
-
-#define TYPE_APP        0u
-#define TYPE_DATA       1u
-#define SUBTYPE_FACTORY 0x00u
-#define SUBTYPE_OTA_0   0x10u
-#define SUBTYPE_OTA_MAX 0x1fu
-#define SUBTYPE_OTADATA 0x00u
+#define TABLE_OFFSET 0x8000u
+#define TABLE_SIZE   0xc00u
 
 static enum kiln_status copy_partitions(struct kiln_job *job, const struct kiln_image *image)
 {
@@ -80,71 +71,15 @@ const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, 
     return NULL;
 }
 
-static const struct kiln_esp_partition *find_type(const struct kiln_job *job, uint8_t type,
-                                                  uint8_t subtype)
+void kiln_job_partition_names(const struct kiln_job *job, char *out, size_t cap)
 {
-    for (size_t i = 0; i < job->partition_count; i++)
-        if (job->partitions[i].type == type && job->partitions[i].subtype == subtype)
-            return &job->partitions[i];
-    return NULL;
-}
+    out[0] = '\0';
+    for (size_t i = 0; job->partitions != NULL && i < job->partition_count; i++) {
+        size_t length = strlen(out);
 
-static unsigned count_ota_slots(const struct kiln_job *job)
-{
-    unsigned slots = 0;
-
-    for (size_t i = 0; i < job->partition_count; i++)
-        slots += job->partitions[i].type == TYPE_APP &&
-                 job->partitions[i].subtype >= SUBTYPE_OTA_0 &&
-                 job->partitions[i].subtype <= SUBTYPE_OTA_MAX;
-    return slots;
-}
-
-/* The sequence number of an otadata entry, 0 if it is not valid. ESP-IDF's CRC starts from register 0. */
-static uint32_t otadata_sequence(const uint8_t entry[OTADATA_ENTRY])
-{
-    uint32_t sequence = kiln_le32(entry), state = kiln_le32(entry + 24);
-
-    if (sequence == 0 || sequence == UINT32_MAX || state == 3 || state == 4)
-        return 0;
-    return kiln_le32(entry + 28) == crc32(UINT32_MAX, entry, 4) ? sequence : 0;
-}
-
-/* The slot that otadata on the board selects; NULL if none. */
-static enum kiln_status selected_slot(struct kiln_job *job,
-                                      const struct kiln_esp_partition **out_slot)
-{
-    const struct kiln_esp_partition *otadata = find_type(job, TYPE_DATA, SUBTYPE_OTADATA);
-    unsigned slots = count_ota_slots(job);
-    uint32_t highest = 0;
-
-    *out_slot = NULL;
-    if (otadata == NULL || slots == 0 || otadata->size < 2 * OTADATA_PAGE || !job->partitions_read)
-        return KILN_OK;
-    for (unsigned i = 0; i < 2; i++) {
-        uint8_t entry[OTADATA_ENTRY];
-        uint32_t sequence;
-
-        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, otadata->offset + i * OTADATA_PAGE,
-                                        entry, sizeof entry, NULL));
-        sequence = otadata_sequence(entry);
-        highest = KILN_MAX(highest, sequence);
+        snprintf(out + length, cap - length, "%s%s", length > 0 ? ", " : "",
+                 job->partitions[i].label);
     }
-    if (highest > 0)
-        *out_slot = find_type(job, TYPE_APP, (uint8_t)(SUBTYPE_OTA_0 + (highest - 1) % slots));
-    return KILN_OK;
-}
-
-/* The application partition that the bootloader starts. */
-static enum kiln_status boot_partition(struct kiln_job *job,
-                                       const struct kiln_esp_partition **out_partition)
-{
-    KILN_TRY(selected_slot(job, out_partition));
-    if (*out_partition == NULL)
-        *out_partition = find_type(job, TYPE_APP, SUBTYPE_FACTORY);
-    if (*out_partition == NULL)
-        *out_partition = find_type(job, TYPE_APP, SUBTYPE_OTA_0);
-    return KILN_OK;
 }
 
 static enum kiln_status fit(struct kiln_job *job, const struct kiln_image *image,
@@ -168,10 +103,16 @@ static enum kiln_status named_place(struct kiln_job *job, const struct kiln_imag
 
     KILN_TRY(kiln_job_partitions(job));
     partition = kiln_job_partition(job, name);
-    if (partition == NULL)
-        return kiln_fail(&job->ctx, KILN_E_ARG, "there is no partition '%s'%s", name,
-                         job->partition_count == 0 ? ", since the board has no partition table"
-                                                   : "");
+    if (partition == NULL) {
+        char names[240];
+
+        kiln_job_partition_names(job, names, sizeof names);
+        return kiln_fail(&job->ctx, KILN_E_ARG, "there is no partition '%s'%s%s", name,
+                         names[0] != '\0' ? "; there are "
+                                          : ", since the board has no partition "
+                                            "table",
+                         names);
+    }
     return fit(job, image, partition, out_address);
 }
 
@@ -181,7 +122,7 @@ static enum kiln_status app_place(struct kiln_job *job, const struct kiln_image 
     const struct kiln_esp_partition *partition;
 
     KILN_TRY(kiln_job_partitions(job));
-    KILN_TRY(boot_partition(job, &partition));
+    KILN_TRY(kiln_job_boot_slot(job, &partition));
     if (partition == NULL)
         return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
                               "%s is an application and the board has no partition table that says "
@@ -251,18 +192,23 @@ enum kiln_status kiln_job_place(struct kiln_job *job)
 {
     size_t count = job->request.image_count;
 
-    job->images = calloc(count + 1, sizeof *job->images);
-    job->placed = calloc(count + 1, sizeof *job->placed);
+    job->images = calloc(count + 2, sizeof *job->images);
+    job->placed = calloc(count + 2, sizeof *job->placed);
     if (job->images == NULL || job->placed == NULL)
         return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < count; i++)
-        KILN_TRY(place_one(job, i));
+    for (; job->image_count < count; job->image_count++)
+        KILN_TRY(place_one(job, job->image_count));
+    if (job->request.boot_slot == NULL)
+        return KILN_OK;
+    KILN_TRY(kiln_job_boot_image(job, &job->placed[count]));
+    job->images[count] = job->placed[count];
+    job->image_count++;
     return KILN_OK;
 }
 
 void kiln_job_place_dispose(struct kiln_job *job)
 {
-    for (size_t i = 0; job->placed != NULL && i < job->request.image_count; i++)
+    for (size_t i = 0; job->placed != NULL && i <= job->request.image_count; i++)
         kiln_image_free(job->placed[i]);
     free(job->placed);
     free(job->images);

@@ -205,6 +205,42 @@ static void an_application_goes_to_the_slot_that_boots(void **state)
     unplug(&bench);
 }
 
+static void another_slot_is_started_on_demand(void **state)
+{
+    static const uint8_t second[] = {2, 0, 0, 0}, third[] = {3, 0, 0, 0};
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    put_ota_table(flash_of(&bench));
+    bench.request.boot_slot = "ota_0";
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_REFUSED); /* it is empty */
+    assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+    add_file(&bench, "esp32-app-v1.bin", KILN_NO_ADDRESS, NULL); /* goes to the slot named */
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0x10000], 0xe9);
+    assert_memory_equal(flash_of(&bench) + 0xd000, second, 4); /* what counted is not touched */
+    assert_memory_equal(flash_of(&bench) + 0xe000, third, 4);
+    drop_files(&bench);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(bench.result.written, 0);
+    assert_non_null(strstr(bench.notes, "already"));
+    flash_of(&bench)[0x110000] = 0xe9;
+    bench.request.boot_slot = "1";
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_int_equal(kiln_le32(flash_of(&bench) + 0xd000), 4);
+    assert_memory_equal(flash_of(&bench) + 0xe000, third, 4);
+    bench.request.boot_slot = "nvs";
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_ARG);
+    assert_non_null(strstr(bench.message, "ota_0, ota_1"));
+    bench.request.boot_slot = NULL;
+    assert_int_equal(run(&bench, KILN_VERB_INFO), KILN_OK);
+    assert_non_null(strstr(bench.notes, "entry 0: sequence 4, undefined, CRC right"));
+    assert_non_null(strstr(bench.notes, "starts ota_1"));
+    assert_non_null(strstr(bench.notes, "ota_0: kiln-example, version 1.0.0"));
+    unplug(&bench);
+}
+
 static void neighbours_in_a_sector_are_kept(void **state)
 {
     struct bench bench;
@@ -327,6 +363,7 @@ int main(void)
         cmocka_unit_test(esp_files_find_their_places),
         cmocka_unit_test(a_partition_takes_what_it_holds_and_no_more),
         cmocka_unit_test(an_application_goes_to_the_slot_that_boots),
+        cmocka_unit_test(another_slot_is_started_on_demand),
         cmocka_unit_test(neighbours_in_a_sector_are_kept),
         cmocka_unit_test(info_reads_the_table_and_changes_nothing),
         cmocka_unit_test(a_usb_bootloader_is_left_as_it_was_found),

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Application slots of an ESP chip: what is in them, which one starts, and making another one start. */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+#include "image/esp.h"
+#include "image/esp_ota.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TYPE_APP        0u
+#define TYPE_DATA       1u
+#define SUBTYPE_FACTORY 0x00u
+#define SUBTYPE_OTA_0   0x10u
+#define SUBTYPE_OTA_MAX 0x1fu
+#define SUBTYPE_OTADATA 0x00u
+
+static bool is_ota(const struct kiln_esp_partition *partition)
+{
+    return partition->type == TYPE_APP && partition->subtype >= SUBTYPE_OTA_0 &&
+           partition->subtype <= SUBTYPE_OTA_MAX;
+}
+
+static const struct kiln_esp_partition *find_type(const struct kiln_job *job, uint8_t type,
+                                                  uint8_t subtype)
+{
+    for (size_t i = 0; i < job->partition_count; i++)
+        if (job->partitions[i].type == type && job->partitions[i].subtype == subtype)
+            return &job->partitions[i];
+    return NULL;
+}
+
+static unsigned count_slots(const struct kiln_job *job)
+{
+    unsigned slots = 0;
+
+    for (size_t i = 0; i < job->partition_count; i++)
+        slots += is_ota(&job->partitions[i]);
+    return slots;
+}
+
+/* otadata as it is on the board; NULL if the table has none or it is too small. */
+static enum kiln_status read_otadata(struct kiln_job *job,
+                                     struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES],
+                                     const struct kiln_esp_partition **out_otadata)
+{
+    const struct kiln_esp_partition *otadata = find_type(job, TYPE_DATA, SUBTYPE_OTADATA);
+
+    *out_otadata = NULL;
+    if (otadata == NULL || otadata->size < KILN_OTADATA_ENTRIES * KILN_OTADATA_SECTOR)
+        return KILN_OK;
+    for (unsigned i = 0; i < KILN_OTADATA_ENTRIES; i++) {
+        uint8_t bytes[KILN_OTADATA_SIZE];
+
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx,
+                                        otadata->offset + i * KILN_OTADATA_SECTOR, bytes,
+                                        sizeof bytes, NULL));
+        kiln_otadata_parse(bytes, &entry[i]);
+    }
+    *out_otadata = otadata;
+    return KILN_OK;
+}
+
+/* Without a word from otadata the bootloader starts the factory application, or else the first slot. */
+static const struct kiln_esp_partition *
+slot_of(const struct kiln_job *job, const struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES])
+{
+    unsigned slots = count_slots(job);
+    int active = entry != NULL && slots > 0 ? kiln_otadata_active(entry) : -1;
+    const struct kiln_esp_partition *slot = NULL;
+
+    if (active >= 0)
+        slot = find_type(job, TYPE_APP,
+                         (uint8_t)(SUBTYPE_OTA_0 + kiln_otadata_slot(&entry[active], slots)));
+    if (slot == NULL)
+        slot = find_type(job, TYPE_APP, SUBTYPE_FACTORY);
+    return slot != NULL ? slot : find_type(job, TYPE_APP, SUBTYPE_OTA_0);
+}
+
+static enum kiln_status named_slot(struct kiln_job *job, const struct kiln_esp_partition **out_slot)
+{
+    const char *name = job->request.boot_slot;
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+    char names[240];
+
+    *out_slot = kiln_job_partition(job, name);
+    if (*out_slot == NULL && end != name && *end == '\0' && number < 16)
+        *out_slot = find_type(job, TYPE_APP, (uint8_t)(SUBTYPE_OTA_0 + number));
+    if (*out_slot != NULL && (is_ota(*out_slot) || ((*out_slot)->type == TYPE_APP &&
+                                                    (*out_slot)->subtype == SUBTYPE_FACTORY)))
+        return KILN_OK;
+    if (*out_slot != NULL)
+        return kiln_fail(&job->ctx, KILN_E_ARG,
+                         "partition '%s' is not one that the bootloader starts", name);
+    kiln_job_partition_names(job, names, sizeof names);
+    return kiln_fail(&job->ctx, KILN_E_ARG, "there is no application slot '%s'%s%s", name,
+                     names[0] != '\0' ? "; the partitions are "
+                                      : ", since there is no partition "
+                                        "table",
+                     names);
+}
+
+enum kiln_status kiln_job_boot_slot(struct kiln_job *job,
+                                    const struct kiln_esp_partition **out_slot)
+{
+    struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES];
+    const struct kiln_esp_partition *otadata = NULL;
+
+    if (job->request.boot_slot != NULL)
+        return named_slot(job, out_slot);
+    if (job->partitions_read)
+        KILN_TRY(read_otadata(job, entry, &otadata));
+    *out_slot = slot_of(job, otadata != NULL ? entry : NULL);
+    return KILN_OK;
+}
+
+/* ---- another slot ---- */
+
+static bool image_goes_to(const struct kiln_job *job, uint64_t address)
+{
+    for (size_t i = 0; i < job->image_count; i++)
+        for (size_t k = 0; k < kiln_image_segment_count(job->images[i]); k++)
+            if (kiln_image_segment(job->images[i], k)->address == address)
+                return true;
+    return false;
+}
+
+/* A slot without application would leave the board on another one, or on none. */
+static enum kiln_status check_slot(struct kiln_job *job, const struct kiln_esp_partition *slot)
+{
+    uint8_t head[4];
+
+    if (job->request.force || image_goes_to(job, slot->offset))
+        return KILN_OK;
+    KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, slot->offset, head, sizeof head, NULL));
+    if (head[0] == KILN_ESP_MAGIC)
+        return KILN_OK;
+    return kiln_fail_hint(&job->ctx, KILN_E_REFUSED, KILN_HINT_FORCE,
+                          "partition %s holds no application, so the board could not start it",
+                          slot->label);
+}
+
+/* The sector of the entry that counts now is not touched unless it selects the slot already, so that a power cut
+ * leaves a board that starts. */
+static enum kiln_status switch_to(struct kiln_job *job, const struct kiln_esp_partition *slot,
+                                  const struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES],
+                                  uint8_t *bytes, unsigned *out_sector)
+{
+    unsigned slots = count_slots(job), wanted = slot->subtype - SUBTYPE_OTA_0;
+    int active = kiln_otadata_active(entry);
+    uint32_t sequence;
+
+    if (wanted >= slots)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "the table has %u OTA slots and no numbering that reaches %s", slots,
+                         slot->label);
+    if (active >= 0 && kiln_otadata_slot(&entry[active], slots) == wanted) {
+        *out_sector = (unsigned)active;
+        kiln_job_note(job, "otadata selects %s already", slot->label);
+        return KILN_OK;
+    }
+    if (!kiln_otadata_next(entry, slots, wanted, &sequence))
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "otadata's sequence numbers are used up (0x%x); erase the otadata "
+                         "partition and try again",
+                         (unsigned)entry[active].sequence);
+    kiln_otadata_make(sequence, bytes);
+    *out_sector = active == 0;
+    kiln_job_note(job, "otadata entry %u gets sequence %u: %s starts from now on", *out_sector,
+                  (unsigned)sequence, slot->label);
+    return KILN_OK;
+}
+
+static enum kiln_status make_image(struct kiln_job *job, uint64_t address, const uint8_t *bytes,
+                                   size_t size, struct kiln_image **out_image)
+{
+    struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+    struct kiln_error error = {0};
+
+    options.address = address;
+    options.raw = true;
+    if (kiln_image_parse("otadata", bytes, size, &options, out_image, &error) == KILN_OK)
+        return KILN_OK;
+    job->ctx.error = error;
+    return error.status;
+}
+
+enum kiln_status kiln_job_boot_image(struct kiln_job *job, struct kiln_image **out_image)
+{
+    struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES];
+    const struct kiln_esp_partition *slot = NULL, *otadata = NULL;
+    uint8_t bytes[KILN_OTADATA_ENTRIES * KILN_OTADATA_SECTOR];
+    uint64_t address;
+    unsigned sector = 0;
+
+    if (!(job->loader->ops->info(job->loader)->caps & KILN_CAP_READ))
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "the flash cannot be read, so nobody knows which slot starts now");
+    KILN_TRY(kiln_job_partitions(job));
+    KILN_TRY(named_slot(job, &slot));
+    KILN_TRY(read_otadata(job, entry, &otadata));
+    if (otadata == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "the partition table has no otadata of two sectors, so the bootloader "
+                         "always starts the same slot");
+    KILN_TRY(check_slot(job, slot));
+    memset(bytes, 0xff, sizeof bytes);
+    if (!is_ota(slot)) {
+        kiln_job_note(job, "otadata becomes blank: %s starts from now on", slot->label);
+        return make_image(job, otadata->offset, bytes, sizeof bytes, out_image);
+    }
+    KILN_TRY(switch_to(job, slot, entry, bytes, &sector));
+    address = otadata->offset + sector * KILN_OTADATA_SECTOR;
+    if (bytes[0] == 0xff && kiln_le32(bytes) == UINT32_MAX) /* as it is */
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, address, bytes, KILN_OTADATA_SECTOR,
+                                        NULL));
+    return make_image(job, address, bytes, KILN_OTADATA_SECTOR, out_image);
+}
+
+/* ---- what there is ---- */
+
+static void describe_entry(struct kiln_job *job, unsigned index,
+                           const struct kiln_otadata_entry *entry)
+{
+    if (entry->blank)
+        kiln_job_note(job, "otadata entry %u: blank", index);
+    else
+        kiln_job_note(job, "otadata entry %u: sequence %u, %s, CRC %s", index,
+                      (unsigned)entry->sequence, kiln_otadata_state_name(entry->state),
+                      entry->crc_right ? "right" : "wrong");
+}
+
+static enum kiln_status describe_app(struct kiln_job *job,
+                                     const struct kiln_esp_partition *partition)
+{
+    uint8_t head[KILN_APP_HEAD];
+    struct kiln_app_descriptor app;
+    char text[320];
+
+    if (partition->size < sizeof head)
+        return KILN_OK;
+    KILN_TRY(
+        job->loader->ops->read(job->loader, &job->ctx, partition->offset, head, sizeof head, NULL));
+    if (head[0] != KILN_ESP_MAGIC) {
+        kiln_job_note(job, "%s: no application", partition->label);
+    } else if (!kiln_app_descriptor_parse(head + 32, sizeof head - 32, &app)) {
+        kiln_job_note(job, "%s: an application without descriptor", partition->label);
+    } else {
+        kiln_app_descriptor_text(&app, text, sizeof text);
+        kiln_job_note(job, "%s: %s, chip revision v%u.%u to v%u.%u", partition->label, text,
+                      kiln_le16(head + 15) / 100u, kiln_le16(head + 15) % 100u,
+                      kiln_le16(head + 17) / 100u, kiln_le16(head + 17) % 100u);
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_describe_slots(struct kiln_job *job)
+{
+    struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES];
+    const struct kiln_esp_partition *otadata, *slot;
+    uint64_t flash = job->loader->ops->info(job->loader)->region_count > 0
+                         ? job->loader->ops->info(job->loader)->region[0].size
+                         : 0;
+
+    if (job->partition_count == 0)
+        return KILN_OK;
+    for (size_t i = 0; i < job->partition_count; i++) {
+        const struct kiln_esp_partition *partition = &job->partitions[i];
+
+        if ((uint64_t)partition->offset + partition->size > flash)
+            kiln_job_note(job, "partition %s ends behind the flash", partition->label);
+        else if (partition->type == TYPE_APP)
+            KILN_TRY(describe_app(job, partition));
+    }
+    KILN_TRY(read_otadata(job, entry, &otadata));
+    for (unsigned i = 0; otadata != NULL && i < KILN_OTADATA_ENTRIES; i++)
+        describe_entry(job, i, &entry[i]);
+    slot = slot_of(job, otadata != NULL ? entry : NULL);
+    if (slot != NULL)
+        kiln_job_note(job, "the bootloader starts %s at 0x%x", slot->label, (unsigned)slot->offset);
+    return KILN_OK;
+}
