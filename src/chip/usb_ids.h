@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 enum kiln_usb_role {
-    KILN_USB_BRIDGE, /* a UART bridge: what is behind it is unknown */
-    KILN_USB_CDC,    /* a chip with USB of its own; a serial port without a UART */
-    KILN_USB_DFU,    /* a DFU bootloader; also told by its interface class */
-    KILN_USB_PROBE   /* a debug probe */
+    KILN_USB_BRIDGE,   /* a UART bridge: what is behind it is unknown */
+    KILN_USB_CDC,      /* a chip with USB of its own; a serial port without a UART */
+    KILN_USB_CDC_BOOT, /* the same, and it is a bootloader */
+    KILN_USB_CDC_APP,  /* the same, and it is a running application */
+    KILN_USB_DFU,      /* a DFU bootloader; also told by its interface class */
+    KILN_USB_PROBE     /* a debug probe */
 };
 
 #define KILN_USB_ANY_PID (-1)

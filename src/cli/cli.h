@@ -61,7 +61,7 @@ struct cli_args {
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
     bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, no_stub, no_verify,
-        quiet, raw, reset, unprotect;
+        quiet, raw, reset, unprotect, watch;
     unsigned verbose;
     bool run_program; /* --run: the operands after the boards are a program and its arguments */
     bool help;

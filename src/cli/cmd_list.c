@@ -1,30 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/list.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define ID_COLUMN_MAX   16
 #define PORT_COLUMN_MAX 24
 #define WHAT_COLUMN_MAX 24
 
-static const char *shown_name(const struct kiln_device *device)
+static const char *shown_port(const struct kiln_device *device)
 {
-    return device->kind == KILN_DEVICE_SERIAL && device->port[0] != '\0' ? device->port
-                                                                         : device->selector;
+    return device->kind == KILN_DEVICE_SERIAL && device->port[0] != '\0'
+               ? device->port
+               : kiln_device_kind_name(device->kind);
 }
 
-static int column(const struct kiln_device_list *list, bool what, size_t most)
+/* A probe's serial port is a part of the probe: one board, one entry. */
+static const struct kiln_device *probe_of(const struct kiln_device_list *list,
+                                          const struct kiln_device *port)
 {
-    size_t width = 4;
+    for (size_t i = 0; i < list->count && port->kind == KILN_DEVICE_SERIAL; i++) {
+        if (list->items[i].kind == KILN_DEVICE_PROBE && port->path[0] != '\0' &&
+            strcmp(list->items[i].path, port->path) == 0)
+            return &list->items[i];
+    }
+    return NULL;
+}
+
+struct columns {
+    int id, port, what;
+};
+
+static void widen(int *width, const char *text, int most)
+{
+    int len = (int)strlen(text);
+
+    if (len > *width)
+        *width = len < most ? len : most;
+}
+
+static struct columns measure(const struct kiln_device_list *list)
+{
+    struct columns columns = {3, 4, 4};
 
     for (size_t i = 0; i < list->count; i++) {
-        size_t len = strlen(what ? list->items[i].what : shown_name(&list->items[i]));
-
-        if (len > width)
-            width = len;
+        widen(&columns.id, list->items[i].id, ID_COLUMN_MAX);
+        widen(&columns.port, shown_port(&list->items[i]), PORT_COLUMN_MAX);
+        widen(&columns.what, list->items[i].what, WHAT_COLUMN_MAX);
     }
-    return (int)(width < most ? width : most);
+    return columns;
 }
 
 static enum kiln_hint next_step(const struct kiln_device *device)
@@ -34,25 +58,57 @@ static enum kiln_hint next_step(const struct kiln_device *device)
     return device->usable == KILN_E_BUSY ? KILN_HINT_PORT_BUSY : KILN_HINT_NO_DRIVER;
 }
 
-static void print_device(const struct cli *cli, const struct kiln_device *device, int name_width,
-                         int what_width)
+static void print_obstacle(const struct cli *cli, const struct kiln_device *device)
 {
-    int left = cli->width - name_width - what_width - 6;
-    char ids[16] = "", where[64] = "";
-
-    if (device->vid >= 0)
-        snprintf(ids, sizeof ids, " %04x:%04x", (unsigned)device->vid, (unsigned)device->pid);
-    printf("%s%-*s%s  %-*.*s  %.*s\n", cli_bold(cli), name_width, shown_name(device),
-           cli_plain(cli), what_width, what_width, device->what, left > 20 ? left : 20,
-           device->title);
-    if (device->path[0] != '\0')
-        snprintf(where, sizeof where, "usb:%s%s", device->path, ids);
-    if (where[0] != '\0')
-        printf("  %s%s%s%s%s\n", cli_dim(cli), where, device->serial[0] != '\0' ? " serial " : "",
-               device->serial, cli_plain(cli));
     if (device->usable != KILN_OK)
         printf("  %s! %s%s\n    %s\n", cli_yellow(cli), device->obstacle, cli_plain(cli),
                kiln_hint_text(next_step(device)));
+}
+
+static void print_ports_of(const struct cli *cli, const struct kiln_device_list *list,
+                           const struct kiln_device *probe)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (probe_of(list, &list->items[i]) != probe)
+            continue;
+        printf("  its serial port %s%s%s\n", cli_bold(cli), list->items[i].port, cli_plain(cli));
+        print_obstacle(cli, &list->items[i]);
+    }
+}
+
+static void print_device(const struct cli *cli, const struct kiln_device *device,
+                         const struct columns *columns)
+{
+    int left = cli->width - columns->id - columns->port - columns->what - 6;
+
+    printf("%s%-*s%s  %-*s  %-*.*s  %.*s\n", cli_bold(cli), columns->id, device->id, cli_plain(cli),
+           columns->port, shown_port(device), columns->what, columns->what, device->what,
+           left > 20 ? left : 20, device->title);
+    if (device->path[0] != '\0') {
+        printf("  %susb:%s", cli_dim(cli), device->path);
+        if (device->vid >= 0)
+            printf(" %04x:%04x", (unsigned)device->vid, (unsigned)device->pid);
+        printf("%s%s%s%s%s\n", device->mode[0] != '\0' ? ", " : "", device->mode,
+               device->serial[0] != '\0' ? ", serial " : "", device->serial, cli_plain(cli));
+    }
+    print_obstacle(cli, device);
+}
+
+void cli_print_devices(const struct cli *cli, const struct kiln_device_list *list)
+{
+    struct columns columns = measure(list);
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (probe_of(list, &list->items[i]) != NULL)
+            continue;
+        print_device(cli, &list->items[i], &columns);
+        if (list->items[i].kind == KILN_DEVICE_PROBE)
+            print_ports_of(cli, list, &list->items[i]);
+        if (cli->args.verbose > 0)
+            cli_print_dfu_settings(cli, &list->items[i]);
+    }
+    if (list->count == 0)
+        puts("No board, port or probe is plugged in. `kiln doctor` looks for the reason.");
 }
 
 static void put_text(json_t *object, const char *key, const char *text)
@@ -61,11 +117,12 @@ static void put_text(json_t *object, const char *key, const char *text)
         json_object_set_new(object, key, json_string(text));
 }
 
-static void print_json(const struct kiln_device *device)
+json_t *cli_device_json(const struct kiln_device *device)
 {
     json_t *object = json_object();
-    char ids[8], *line;
+    char ids[8];
 
+    put_text(object, "id", device->id);
     put_text(object, "selector", device->selector);
     put_text(object, "kind", kiln_device_kind_name(device->kind));
     put_text(object, "port", device->port);
@@ -73,6 +130,7 @@ static void print_json(const struct kiln_device *device)
     put_text(object, "serial", device->serial);
     put_text(object, "title", device->title);
     put_text(object, "what", device->what);
+    put_text(object, "mode", device->mode);
     put_text(object, "loader", device->loader);
     if (device->vid >= 0) {
         snprintf(ids, sizeof ids, "%04x", (unsigned)device->vid & 0xFFFF);
@@ -82,9 +140,16 @@ static void print_json(const struct kiln_device *device)
     }
     put_text(object, "usable", kiln_status_name(device->usable));
     put_text(object, "obstacle", device->obstacle);
-    line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    return object;
+}
+
+void cli_put_json(json_t *object)
+{
+    char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+
     if (line != NULL)
         puts(line);
+    fflush(stdout);
     free(line);
     json_decref(object);
 }
@@ -93,36 +158,44 @@ static int run_list(struct cli *cli)
 {
     struct kiln_device_list list = {0};
     struct kiln_error error = {0};
-    int name_width, what_width;
 
     if (cli->args.operand_count > 0)
         return cli_usage(cli, "`kiln list` takes no names");
+    if (cli->args.watch)
+        return cli_list_watch(cli);
     if (kiln_device_enumerate(&list, &error) != KILN_OK)
         return cli_fail(cli, &error);
-    name_width = column(&list, false, PORT_COLUMN_MAX);
-    what_width = column(&list, true, WHAT_COLUMN_MAX);
-    for (size_t i = 0; i < list.count; i++) {
-        if (cli->args.json)
-            print_json(&list.items[i]);
-        else
-            print_device(cli, &list.items[i], name_width, what_width);
-        if (cli->args.verbose > 0 && !cli->args.json)
-            cli_print_dfu_settings(cli, &list.items[i]);
-    }
-    if (list.count == 0 && !cli->args.json)
-        puts("No board, port or probe is plugged in. `kiln doctor` looks for the reason.");
+    for (size_t i = 0; i < list.count && cli->args.json; i++)
+        cli_put_json(cli_device_json(&list.items[i]));
+    if (!cli->args.json)
+        cli_print_devices(cli, &list);
     kiln_device_list_free(&list);
     return 0;
 }
 
-static const char *const list_options[] = {"json", "verbose", NULL};
+static const char *const list_options[] = {"duration", "json", "verbose", "watch", NULL};
 static const char *const list_examples[] = {
-    "kiln list", "what is plugged in, and what stands in the way of using it", NULL};
+    "kiln list", "what is plugged in, and what stands in the way of using it", "kiln list --watch",
+    "show what is plugged in and out as it happens; Ctrl-C ends it", NULL};
 
 const struct cli_command cli_cmd_list = {
     .name = "list",
     .operands = "",
     .summary = "every board, port, DFU device and probe, and what stands in the way of using it",
+    .details =
+        "The first column is a short id, made for -d: the USB place of the board (\"1-1.4\" is "
+        "port 4 of "
+        "the hub at port 1 of bus 1), so it stays the same after a replug at the same port and "
+        "when the "
+        "board becomes another device, such as its bootloader. A board with several serial ports "
+        "has "
+        "\":N\" behind it, the USB interface of the port; a port without USB goes by its name. A "
+        "probe "
+        "and its serial port are one entry.\n\n"
+        "With --watch a terminal shows the list anew after each change; a pipe gets a line an "
+        "event: + "
+        "came, - went, ~ became something else; with --json an object with the member \"event\" "
+        "(present, add, remove, change). --duration ends it with status 0, Ctrl-C with 130.",
     .options = list_options,
     .examples = list_examples,
     .group = CLI_GROUP_BOARD,

@@ -41,7 +41,7 @@ static const struct cli_option options[] = {
     {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
      "how often to try to reach the bootloader"},
     {"device", 'd', CLI_LIST, FIELD(devices), CLI_NOT_TOLD, "DEVICE", NULL,
-     "a port, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
+     "a port, a short id of `kiln list`, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
      "default: the one board that is there; several -d: all of these at once"},
     {"dry-run", 'n', CLI_FLAG, FIELD(dry_run), CLI_NOT_TOLD, NULL, NULL,
      "show the plan and change nothing"},
@@ -137,6 +137,8 @@ static const struct cli_option options[] = {
      "say more; twice: everything"},
     {"wait", 'w', CLI_NUMBER, FIELD(wait_s), FIELD(has_wait), "SECONDS", NULL,
      "wait that long for the device to appear"},
+    {"watch", 0, CLI_FLAG, FIELD(watch), CLI_NOT_TOLD, NULL, NULL,
+     "go on and show what comes and goes"},
 };
 /* clang-format on */
 

@@ -99,6 +99,10 @@ static void describe_usb(struct kiln_device *device, struct udev_device *usb,
     if (id != NULL) {
         copy_text(device->what, sizeof device->what, id->what[0] != '\0' ? id->what : id->title);
         copy_text(device->loader, sizeof device->loader, id->loader);
+        if (id->role == KILN_USB_CDC_BOOT || id->role == KILN_USB_DFU)
+            copy_text(device->mode, sizeof device->mode, "bootloader");
+        if (id->role == KILN_USB_CDC_APP)
+            copy_text(device->mode, sizeof device->mode, "run-time");
     }
     *out_id = id;
 }
@@ -121,10 +125,11 @@ static bool check_permission(struct kiln_device *device)
 
 static void check_holder(struct kiln_device *device)
 {
+    bool serial = device->kind == KILN_DEVICE_SERIAL;
     struct kiln_holder holder;
     char who[64];
 
-    if (!kiln_uucp_locked(KILN_UUCP_FOLDER, device->port, &holder) &&
+    if (!(serial && kiln_uucp_locked(KILN_UUCP_FOLDER, device->port, &holder)) &&
         !kiln_find_holder(device->port, &holder))
         return;
     kiln_holder_text(&holder, who, sizeof who);
@@ -146,6 +151,8 @@ static bool add_port(struct kiln_device_list *list, struct udev_device *tty)
 {
     struct udev_device *usb =
         udev_device_get_parent_with_subsystem_devtype(tty, "usb", "usb_device");
+    struct udev_device *function =
+        udev_device_get_parent_with_subsystem_devtype(tty, "usb", "usb_interface");
     const struct kiln_usb_id *id = NULL;
     struct kiln_device *device;
 
@@ -157,6 +164,7 @@ static bool add_port(struct kiln_device_list *list, struct udev_device *tty)
     device->kind = KILN_DEVICE_SERIAL;
     copy_text(device->port, sizeof device->port, udev_device_get_devnode(tty));
     copy_text(device->selector, sizeof device->selector, device->port);
+    device->interface_number = (uint8_t)strtoul(attribute(function, "bInterfaceNumber"), NULL, 16);
     if (usb != NULL)
         describe_usb(device, usb, &id);
     else
@@ -201,13 +209,38 @@ static void explain_no_port(struct kiln_device *device)
                  : "the system made no serial port of it: its driver is missing");
 }
 
-/* Decides what a USB device is to us. False: nothing. */
-static bool classify(struct kiln_device *device, const struct kiln_usb_id *id, int dfu, bool dfuse)
+/* A probe of any vendor has this in the name of the product or of the interface that debuggers use. */
+static bool is_cmsis_dap(struct udev_device *usb, const struct kiln_device *device)
 {
-    bool probe =
-        (id != NULL && id->role == KILN_USB_PROBE) || strstr(device->title, "CMSIS-DAP") != NULL;
+    struct udev_enumerate *all = udev_enumerate_new(udev_device_get_udev(usb));
+    struct udev_list_entry *entry;
+    bool found = strstr(device->title, "CMSIS-DAP") != NULL;
+    bool good = !found && all != NULL && udev_enumerate_add_match_parent(all, usb) >= 0 &&
+                udev_enumerate_add_match_subsystem(all, "usb") >= 0 &&
+                udev_enumerate_scan_devices(all) >= 0;
 
-    if (probe) {
+    udev_list_entry_foreach(entry, good ? udev_enumerate_get_list_entry(all) : NULL)
+    {
+        struct udev_device *function = udev_device_new_from_syspath(
+            udev_device_get_udev(usb), udev_list_entry_get_name(entry));
+
+        /* A hub's children include the devices behind it. */
+        if (function != NULL &&
+            strncmp(udev_device_get_sysname(function), device->path, strlen(device->path)) == 0 &&
+            udev_device_get_sysname(function)[strlen(device->path)] == ':' &&
+            strstr(attribute(function, "interface"), "CMSIS-DAP") != NULL)
+            found = true;
+        udev_device_unref(function);
+    }
+    udev_enumerate_unref(all);
+    return found;
+}
+
+/* Decides what a USB device is to us. False: nothing. */
+static bool classify(struct kiln_device *device, const struct kiln_usb_id *id, bool dap, int dfu,
+                     bool dfuse)
+{
+    if (dap || (id != NULL && id->role == KILN_USB_PROBE)) {
         device->kind = KILN_DEVICE_PROBE;
         if (device->what[0] == '\0')
             copy_text(device->what, sizeof device->what, "CMSIS-DAP debug probe");
@@ -217,10 +250,13 @@ static bool classify(struct kiln_device *device, const struct kiln_usb_id *id, i
         dfu = KILN_DFU_NONE; /* its ROM speaks DFU too, but the esp loader does more */
     if (dfu == KILN_DFU_NONE && (id == NULL || id->role != KILN_USB_DFU)) {
         device->kind = KILN_DEVICE_SERIAL;
-        return id != NULL && (id->role == KILN_USB_BRIDGE || device->loader[0] != '\0');
+        return id != NULL && (id->role == KILN_USB_BRIDGE || device->loader[0] != '\0' ||
+                              device->mode[0] != '\0');
     }
     device->kind = dfu == KILN_DFU_APP ? KILN_DEVICE_DFU_RUNTIME : KILN_DEVICE_DFU;
     copy_text(device->loader, sizeof device->loader, "dfu");
+    copy_text(device->mode, sizeof device->mode,
+              device->kind == KILN_DEVICE_DFU ? "bootloader" : "run-time");
     if (device->kind == KILN_DEVICE_DFU_RUNTIME)
         copy_text(device->what, sizeof device->what, "application that can enter DFU");
     else if (device->what[0] == '\0')
@@ -238,7 +274,7 @@ static bool add_usb(struct kiln_device_list *list, struct udev_device *usb)
 
     memset(&found, 0, sizeof found);
     describe_usb(&found, usb, &id);
-    if (!classify(&found, id, dfu, dfuse))
+    if (!classify(&found, id, is_cmsis_dap(usb, &found), dfu, dfuse))
         return true;
     if (found.kind == KILN_DEVICE_SERIAL) {
         if (has_port(list, found.path))
@@ -246,7 +282,8 @@ static bool add_usb(struct kiln_device_list *list, struct udev_device *usb)
         explain_no_port(&found);
     } else {
         snprintf(found.port, sizeof found.port, "/dev/bus/usb/%03u/%03u", found.bus, found.address);
-        (void)check_permission(&found);
+        if (check_permission(&found))
+            check_holder(&found);
     }
     snprintf(found.selector, sizeof found.selector, "usb:%s", found.path);
     device = kiln_device_add(list);
@@ -257,6 +294,36 @@ static bool add_usb(struct kiln_device_list *list, struct udev_device *usb)
 }
 
 /* ---- the whole ---- */
+
+/* True if the same USB device has another serial port. */
+static bool has_sibling(const struct kiln_device_list *list, const struct kiln_device *device)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct kiln_device *other = &list->items[i];
+
+        if (other != device && other->kind == KILN_DEVICE_SERIAL &&
+            strcmp(other->path, device->path) == 0)
+            return true;
+    }
+    return false;
+}
+
+void kiln_device_name_all(struct kiln_device_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct kiln_device *device = &list->items[i];
+        const char *name = strrchr(device->port, '/');
+
+        if (device->path[0] == '\0')
+            snprintf(device->id, sizeof device->id, "%.40s",
+                     name != NULL ? name + 1 : device->port);
+        else if (device->kind == KILN_DEVICE_SERIAL && has_sibling(list, device))
+            snprintf(device->id, sizeof device->id, "%s:%u", device->path,
+                     device->interface_number);
+        else
+            snprintf(device->id, sizeof device->id, "%s", device->path);
+    }
+}
 
 static bool each(struct udev *udev, const char *subsystem, const char *type,
                  struct kiln_device_list *list,
@@ -305,6 +372,7 @@ enum kiln_status kiln_device_find_all(struct kiln_ctx *ctx, struct kiln_device_l
         kiln_device_list_free(out_list);
         return kiln_fail(ctx, KILN_E_IO, "the system gives no list of devices");
     }
+    kiln_device_name_all(out_list);
     if (out_list->count > 1)
         qsort(out_list->items, out_list->count, sizeof *out_list->items, by_name);
     return KILN_OK;

@@ -17,6 +17,9 @@ struct kiln_device *kiln_device_add(struct kiln_device_list *list);
 /* What the raw descriptors (device, then configurations) tell about DFU; *out_dfuse if ST's extension. */
 int kiln_dfu_role(const uint8_t *bytes, size_t len, bool *out_dfuse);
 
+/* Gives every entry its short id, once all are in the list. */
+void kiln_device_name_all(struct kiln_device_list *list);
+
 KILN_MUST_USE enum kiln_status kiln_device_find_all(struct kiln_ctx *ctx,
                                                     struct kiln_device_list *out_list);
 

@@ -68,7 +68,7 @@ static enum kiln_status understand(struct kiln_ctx *ctx, const char *selector,
     if (selector == NULL || selector[0] == '\0') {
         wanted->how = BY_DEFAULT;
     } else if (strlen(selector) >= sizeof((struct kiln_device *)NULL)->selector &&
-               selector[0] != '/') {
+               strchr(selector, '/') == NULL) {
         return kiln_fail(ctx, KILN_E_ARG, "the device selector is too long: %.60s...", selector);
     } else if (strncmp(selector, "sim:", 4) == 0 || strncmp(selector, "tcp://", 6) == 0 ||
                strncmp(selector, "socket://", 9) == 0 || strncmp(selector, "rfc2217://", 10) == 0) {
@@ -77,7 +77,8 @@ static enum kiln_status understand(struct kiln_ctx *ctx, const char *selector,
         return kiln_fail(ctx, KILN_E_ARG,
                          "\"%.60s\" is no device: there are tcp://, socket:// and rfc2217://",
                          selector);
-    } else if (selector[0] == '/') {
+    } else if (selector[0] == '/' || strncmp(selector, "./", 2) == 0 ||
+               strncmp(selector, "../", 3) == 0) {
         wanted->how = BY_PORT;
         if (realpath(selector, wanted->port) == NULL)
             snprintf(wanted->port, sizeof wanted->port, "%s", selector);
@@ -108,6 +109,7 @@ static bool matches(const struct wanted *wanted, const struct kiln_device *devic
         return strcmp(device->path, wanted->text) == 0;
     case BY_SERIAL:
         return strcasecmp(device->serial, wanted->text) == 0 ||
+               strcmp(device->id, wanted->text) == 0 ||
                (strncmp(device->port, "/dev/", 5) == 0 &&
                 strcmp(device->port + 5, wanted->text) == 0);
     case BY_SCHEME:
@@ -216,7 +218,8 @@ static enum kiln_status fail_none(struct kiln_ctx *ctx, const struct wanted *wan
         return kiln_fail_hint(ctx, KILN_E_NO_DEVICE, KILN_HINT_CONNECT_DEVICE,
                               "no board is plugged in that Kiln could talk to");
     if (wanted->how == BY_SERIAL)
-        format = "no device has the serial number %s";
+        format = is_place(wanted->text) ? "no board is at USB port %s"
+                                        : "no device has the serial number, short id or name %s";
     if (wanted->how == BY_PLACE)
         format = "no board is at USB port %s";
     return kiln_fail_hint(ctx, KILN_E_NO_DEVICE, KILN_HINT_CONNECT_DEVICE, format, wanted->text);

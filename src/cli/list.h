@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of `kiln list` share. */
+#ifndef KILN_CLI_LIST_H
+#define KILN_CLI_LIST_H
+
+#include "cli/cli.h"
+
+#include <jansson.h>
+
+/* The table, or one sentence if nothing is there. */
+void cli_print_devices(const struct cli *cli, const struct kiln_device_list *list);
+
+json_t *cli_device_json(const struct kiln_device *device);
+/* Prints the object as one line and gives it up. */
+void cli_put_json(json_t *object);
+
+/* `kiln list --watch`. Returns the exit status. */
+int cli_list_watch(struct cli *cli);
+
+#endif
