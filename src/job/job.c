@@ -139,9 +139,10 @@ static enum kiln_status view_partitions(struct kiln_job *job)
 
 static enum kiln_status publish_target(struct kiln_job *job)
 {
-    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    const struct kiln_target_info *info = &job->told;
     struct kiln_event event = {.kind = KILN_EVENT_DEVICE, .target = &job->target};
 
+    job->told = *job->loader->ops->info(job->loader);
     job->regions = calloc(info->region_count + 1, sizeof *job->regions);
     if (job->regions == NULL)
         return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");

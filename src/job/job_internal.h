@@ -72,7 +72,9 @@ struct kiln_job {
     const char *board_note;
     atomic_int state; /* enum kiln_device_state */
 
-    /* What events point to. */
+    /* What events point to. The loader's own information changes while it works (a flasher stub starts, a rate
+     * is raised), so what was told of the board is a copy. */
+    struct kiln_target_info told;
     struct kiln_event_target target;
     struct kiln_event_region *regions;
     struct kiln_event_partition *partition_view;
