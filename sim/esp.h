@@ -25,6 +25,10 @@
 #define ESP_LENGTH_IN_USR1 32u  /* SPI lengths are fields of USR1 */
 #define ESP_USB_SERIAL     64u  /* has USB-Serial-JTAG: variant "usb" */
 #define ESP_MAC_IN_OTP     128u /* the ESP8266's way of keeping its MAC */
+#define ESP_INFLATE_SPILLS \
+    256u /* the ROM writes its inflater's whole window, with what is left in it */
+#define ESP_ERASES_HEAD_TWICE \
+    512u /* the ROM counts the sectors up to the next block a second time */
 
 struct esp_word {
     uint32_t address, value;
@@ -77,7 +81,8 @@ struct esp_download {
     uint32_t address, left; /* where the next byte goes, how many are expected */
     uint32_t erased_to;     /* the stub erases as it goes: up to here */
     uint32_t erase_end;
-    uint32_t next_block; /* sequence number the ROM expects */
+    uint32_t window_fill; /* of the ROM's inflater */
+    uint32_t next_block;  /* sequence number the ROM expects */
     uint32_t blocks_left;
     uint8_t error; /* of deferred work, for the next reply */
     bool inflating, finished;
@@ -135,6 +140,7 @@ struct esp_board {
     size_t page_count;
     uint32_t ram_low, ram_len; /* what was uploaded since the last run */
     uint8_t out[ESP_OUT_BUFFER];
+    uint8_t window[ESP_OUT_BUFFER]; /* RAM of the ROM's inflater: nothing clears it */
 };
 
 /* A request as received. */

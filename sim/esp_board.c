@@ -343,6 +343,8 @@ static enum kiln_status prepare(struct kiln_ctx *ctx, struct esp_board *board)
         kiln_nor_init(ctx, &board->nor, &board->knobs, board->chip->flash_size, &board->counts));
     board->baud = board->host_baud = board->chip->boot_baud;
     board->random = board->knobs.seed;
+    for (uint32_t i = 0, noise = board->random; i < sizeof board->window; i++)
+        board->window[i] = (uint8_t)kiln_sim_random(&noise); /* as RAM is after power-on */
     board->boot_held = strcmp(board->knobs.boot, "download") == 0;
     board->state = ESP_RESET;
     board->wdt_ns = UINT64_MAX;

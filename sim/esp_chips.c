@@ -32,7 +32,8 @@ const struct esp_chip esp_chips[] = {
     {
         .name = "esp32",
         .magic = 0x00f01d83,
-        .features = ESP_HAS_ATTACH | ESP_HAS_DEFLATE | ESP_HAS_SLOW_READ | ESP_ADDRESS_MSB,
+        .features = ESP_HAS_ATTACH | ESP_HAS_DEFLATE | ESP_HAS_SLOW_READ | ESP_ADDRESS_MSB |
+                    ESP_INFLATE_SPILLS,
         .status_len = 4,
         .spi_base = 0x3ff42000,
         .spi_usr = 0x1c,
@@ -144,7 +145,7 @@ const struct esp_chip esp_chips[] = {
     {
         .name = "esp8266",
         .magic = 0xfff0c101,
-        .features = ESP_ADDRESS_MSB | ESP_LENGTH_IN_USR1 | ESP_MAC_IN_OTP,
+        .features = ESP_ADDRESS_MSB | ESP_LENGTH_IN_USR1 | ESP_MAC_IN_OTP | ESP_ERASES_HEAD_TWICE,
         .status_len = 2,
         .spi_base = 0x60000200,
         .spi_usr = 0x1c,

@@ -31,6 +31,18 @@ static uint8_t check_range(const struct esp_board *board, uint32_t offset, uint3
     return ESP_OK;
 }
 
+/* What the ROM erases for `size` bytes. */
+static uint32_t rom_erases(const struct esp_board *board, uint32_t offset, uint32_t size)
+{
+    uint32_t sectors = (uint32_t)kiln_round_up(size, KILN_NOR_SECTOR) / KILN_NOR_SECTOR;
+    uint32_t to_block = 16 - offset / KILN_NOR_SECTOR % 16;
+
+    if ((board->chip->features & ESP_ERASES_HEAD_TWICE) == 0)
+        return size;
+    return KILN_MIN((sectors + KILN_MIN(sectors, to_block)) * KILN_NOR_SECTOR,
+                    (uint32_t)board->nor.size - offset);
+}
+
 /* Size, blocks, block size, offset. The ROM erases the whole range here; the stub erases as data comes. */
 uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *request)
 {
@@ -51,7 +63,8 @@ uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *reque
     to->erased_to = (uint32_t)kiln_round_down(offset, KILN_NOR_SECTOR);
     if (!stub) {
         board->reply_tail[0] = board->reply_tail[1] = 0xff; /* what lies on the ROM's stack */
-        board->cpu_ns = kiln_nor_erase_range(&board->nor, board->cpu_ns, offset, size);
+        board->cpu_ns = kiln_nor_erase_range(&board->nor, board->cpu_ns, offset,
+                                             rom_erases(board, offset, size));
         to->erased_to = to->erase_end;
     }
     if (to->kind == ESP_DEFLATED) {
@@ -98,18 +111,42 @@ static void write_flash(struct esp_board *board, const uint8_t *bytes, uint32_t 
     to->left -= KILN_MIN(len, to->left);
 }
 
-static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint32_t len)
+/*
+ * Seen at the ESP32's ROM, not at the ESP32-C3's: the window goes to flash when it is full and when the stream
+ * ends, whole each time. What older streams or other code left in it lands behind the data, on what is there and
+ * not erased; a stream of just the window's length brings it twice.
+ */
+static int inflate_by_windows(struct esp_board *board)
 {
     struct esp_download *to = &board->download;
     int result = Z_OK;
 
-    if (to->finished) {
-        to->error = ESP_STUB_TOO_MUCH;
-        board->wedged = board->state == ESP_ROM; /* seen to hang */
-        return;
+    while (result == Z_OK && to->error == ESP_OK && !board->nor.power_lost) {
+        uint32_t before = to->window_fill;
+
+        to->z.next_out = board->window + before;
+        to->z.avail_out = ESP_OUT_BUFFER - before;
+        result = inflate(&to->z, Z_NO_FLUSH);
+        to->window_fill = ESP_OUT_BUFFER - to->z.avail_out;
+        board->cpu_ns += (uint64_t)(to->window_fill - before) * INFLATE_NS_PER_BYTE;
+        if (result == Z_OK && to->z.avail_in == 0 && to->z.avail_out > 0)
+            break;
+        if (to->window_fill == ESP_OUT_BUFFER) {
+            write_flash(board, board->window, ESP_OUT_BUFFER);
+            to->window_fill = 0;
+        }
+        if (result == Z_STREAM_END)
+            write_flash(board, board->window, ESP_OUT_BUFFER);
     }
-    to->z.next_in = bytes;
-    to->z.avail_in = len;
+    return result;
+}
+
+/* Writes what comes out as it comes. */
+static int inflate_as_it_comes(struct esp_board *board)
+{
+    struct esp_download *to = &board->download;
+    int result = Z_OK;
+
     while (result == Z_OK && to->error == ESP_OK && !board->nor.power_lost) {
         uint32_t produced;
 
@@ -121,8 +158,26 @@ static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint
         if (produced > 0)
             write_flash(board, board->out, produced);
         if (result == Z_OK && to->z.avail_in == 0 && produced < sizeof board->out)
-            return;
+            break;
     }
+    return result;
+}
+
+static void inflate_to_flash(struct esp_board *board, const uint8_t *bytes, uint32_t len)
+{
+    struct esp_download *to = &board->download;
+    int result;
+
+    if (to->finished) {
+        to->error = ESP_STUB_TOO_MUCH;
+        board->wedged = board->state == ESP_ROM; /* seen to hang */
+        return;
+    }
+    to->z.next_in = bytes;
+    to->z.avail_in = len;
+    result = board->state == ESP_ROM && (board->chip->features & ESP_INFLATE_SPILLS) != 0
+                 ? inflate_by_windows(board)
+                 : inflate_as_it_comes(board);
     to->finished = result == Z_STREAM_END;
     if (result == Z_STREAM_END && to->z.avail_in > 0)
         to->error = esp_error(board, ESP_ROM_INFLATE, ESP_STUB_TOO_MUCH);
