@@ -128,6 +128,9 @@ static enum kiln_status change_flash(struct kiln_job *job)
     const struct kiln_plan *plan = &job->plan;
 
     kiln_job_begin_phase(job, KILN_PHASE_WRITE, plan->erase_bytes + plan->write_bytes, NULL);
+    if (job->loader->ops->prepare != NULL)
+        KILN_TRY(job->loader->ops->prepare(job->loader, &job->ctx,
+                                           plan->erase_bytes + plan->write_bytes));
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct kiln_plan_step *step = &plan->steps[i];
 

@@ -241,6 +241,9 @@ void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx);
 /* To be called before work on `bytes` of flash: starts a deferred stub if that is quicker. */
 KILN_MUST_USE enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                  uint64_t bytes);
+/* The loader's op: more work than the ROM is good for brings the stub at once. */
+KILN_MUST_USE enum kiln_status kiln_esp_prepare(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                uint64_t bytes);
 /* Starts a deferred stub now. */
 KILN_MUST_USE enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx);
 /* Uploads and starts the stub if one may run; without one adds a note and stays with the ROM. */
@@ -309,6 +312,18 @@ KILN_MUST_USE enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct ki
                                                  struct kiln_esp_write_form form,
                                                  const struct kiln_progress *progress,
                                                  uint64_t *out_wire);
+
+/* Lengths of the blocks, at most KILN_ESP_WRITE_BLOCK, that get a compressed stream through a stub soonest (esp_cut.c).
+ * malloc'ed; NULL if there is no memory or the stream does not inflate. */
+struct kiln_esp_cut_stream {
+    const uint8_t *zlib;
+    size_t zlib_len;
+    uint64_t address;
+    size_t len; /* of what comes out */
+    uint32_t baud;
+};
+uint32_t *kiln_esp_cut(const struct kiln_esp_cut_stream *stream, size_t *out_count);
+
 KILN_MUST_USE enum kiln_status kiln_esp_read(struct kiln_loader *self, struct kiln_ctx *ctx,
                                              uint64_t address, uint8_t *bytes, size_t len,
                                              const struct kiln_progress *progress);

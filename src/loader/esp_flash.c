@@ -242,24 +242,17 @@ static enum kiln_status settle(struct kiln_esp *esp, struct kiln_ctx *ctx, uint3
     return kiln_esp_command(esp, ctx, &call);
 }
 
-/* A stub erases and programs one block while it receives the next. A short first one starts it early: what it
- * erases then takes as long as a whole block on a fast line. */
-static size_t first_block(const struct kiln_esp *esp, bool zlib, size_t wire_len, uint32_t block)
-{
-    size_t first = esp->stub && zlib ? block / 16u : block;
-
-    return KILN_MIN(first, wire_len);
-}
-
-static enum kiln_status send_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
-                                    const struct stream *stream)
+static enum kiln_status send_blocks(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                    const struct stream *stream, const uint32_t *cuts,
+                                    size_t cut_count)
 {
     bool zlib = stream->zlib != NULL;
     const uint8_t *wire = zlib ? stream->zlib : stream->bytes;
     size_t wire_len = zlib ? stream->zlib_len : stream->len;
     uint32_t block = write_block(esp);
-    size_t first = first_block(esp, zlib, wire_len, block);
-    uint32_t count = 1 + (uint32_t)((wire_len - first + block - 1) / block);
+    uint32_t count =
+        cuts != NULL ? (uint32_t)cut_count : (uint32_t)((wire_len + block - 1) / block);
+    size_t at = 0;
     uint32_t timeout_ms = block_time(stream, wire_len, block);
     uint8_t op = zlib ? KILN_ESP_FLASH_DEFL_DATA : KILN_ESP_FLASH_DATA;
     uint32_t size = (uint32_t)stream->len;
@@ -271,8 +264,7 @@ static enum kiln_status send_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
     KILN_TRY(begin(esp, ctx, zlib ? KILN_ESP_FLASH_DEFL_BEGIN : KILN_ESP_FLASH_BEGIN, size, count,
                    block, stream->address, stream->covers, stream->form.encrypted));
     for (uint32_t seq = 0; seq < count; seq++) {
-        size_t at = seq == 0 ? 0 : first + (size_t)(seq - 1) * block;
-        size_t n = seq == 0 ? first : KILN_MIN((size_t)block, wire_len - at);
+        size_t n = cuts != NULL ? cuts[seq] : KILN_MIN((size_t)block, wire_len - at);
         const uint8_t *bytes = wire + at;
         enum kiln_status status;
 
@@ -285,12 +277,26 @@ static enum kiln_status send_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
         if (status != KILN_OK)
             return failed_at(ctx, stream->address + (uint64_t)stream->len * at / wire_len,
                              "writing near");
-        tell(stream->progress,
-             stream->done_before + (uint64_t)stream->covers * (at + n) / wire_len);
+        at += n;
+        tell(stream->progress, stream->done_before + (uint64_t)stream->covers * at / wire_len);
     }
     if (settle(esp, ctx, timeout_ms) != KILN_OK)
         return failed_at(ctx, stream->address + stream->len - 1, "writing up to");
     return KILN_OK;
+}
+
+static enum kiln_status send_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                    const struct stream *stream)
+{
+    const struct kiln_esp_cut_stream whole = {stream->zlib, stream->zlib_len, stream->address,
+                                              stream->len, esp->baud};
+    bool cut = esp->stub && stream->zlib != NULL && write_block(esp) == KILN_ESP_WRITE_BLOCK;
+    size_t count = 0;
+    uint32_t *cuts = cut ? kiln_esp_cut(&whole, &count) : NULL;
+    enum kiln_status status = send_blocks(esp, ctx, stream, cuts, count);
+
+    free(cuts);
+    return status;
 }
 
 /* One more chance is worth it also when the flash itself failed: a supply dip passes. */

@@ -31,6 +31,7 @@ static const struct kiln_loader_ops ops = {
     .read = kiln_esp_read,
     .erase = kiln_esp_erase,
     .erase_all = kiln_esp_erase_all,
+    .prepare = kiln_esp_prepare,
     .write = kiln_esp_write,
     .digest = kiln_esp_digest,
     .info = info,

@@ -141,16 +141,30 @@ enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return kiln_esp_attach(esp, ctx);
 }
 
-enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t bytes)
+/* Bytes for which the ROM is no slower than stub and upload together. */
+static uint64_t good_for_rom(const struct kiln_esp *esp)
 {
     uint32_t upload_ms = UPLOAD_MS + (uint32_t)((uint64_t)UPLOAD_BYTES * 10000 / esp->baud);
     uint32_t page_ms = ROM_PAGE_MS + KILN_ESP_FLASH_PAGE * 5000u / esp->baud;
-    uint64_t most = (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / page_ms);
 
+    return (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / page_ms);
+}
+
+enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t bytes)
+{
     if (!esp->deferred)
         return KILN_OK;
     esp->rom_work += bytes;
-    return esp->rom_work <= most ? KILN_OK : kiln_esp_stub_now(esp, ctx);
+    return esp->rom_work <= good_for_rom(esp) ? KILN_OK : kiln_esp_stub_now(esp, ctx);
+}
+
+enum kiln_status kiln_esp_prepare(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t bytes)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+
+    if (!esp->deferred || esp->rom_work + bytes <= good_for_rom(esp))
+        return KILN_OK;
+    return kiln_esp_stub_now(esp, ctx);
 }
 
 enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)

@@ -137,6 +137,10 @@ struct kiln_loader_ops {
 
     enum kiln_status (*erase_all)(struct kiln_loader *self, struct kiln_ctx *ctx);
 
+    /* Told once before the first erase or write of a job how many bytes they are in all, so that helpers on the chip
+     * are started early or not at all. NULL: it makes no difference. */
+    enum kiln_status (*prepare)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t bytes);
+
     /* Writes. With KILN_CAP_NEEDS_ERASE the range was erased before; otherwise the op erases the pages it
      * touches, so `address` and the end are page-aligned (the planner sees to both). */
     enum kiln_status (*write)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,

@@ -19,6 +19,8 @@
 #include <cmocka.h>
 #include <openssl/evp.h>
 
+#define APP_MAX (1u << 20)
+
 struct bench {
     struct kiln_virtual_clock clock;
     struct kiln_ctx ctx;
@@ -234,6 +236,58 @@ static void blank_stretches_are_erased_and_not_sent(void **state)
     unplug(&bench);
 }
 
+/* A real application: erases of 64 KB every now and then, and data that compresses unevenly. Equal blocks take 1.24 times
+ * as long as the flash chip alone needs, which these cuts must stay well below. */
+static void the_flash_chip_seldom_waits(void **state)
+{
+    const char *root = getenv("KILN_SOURCE_ROOT");
+    uint8_t *bytes = calloc(1, APP_MAX);
+    struct bench bench;
+    uint64_t flash_ms, spent_ms;
+    char path[512];
+    size_t len;
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/examples/firmware/esp32-app-v1.bin", root != NULL ? root : ".");
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    len = fread(bytes, 1, APP_MAX, file);
+    fclose(file);
+    len = (size_t)kiln_round_up(len, 4096);
+    flash_ms = len / 65536 * 150 + len % 65536 / 4096 * 45 + len / 512;
+    plug_in(&bench, "esp32");
+    bench.options.baud = 921600;
+    must(&bench, connect(&bench));
+    spent_ms = elapsed_ms(&bench);
+    must(&bench, bench.loader->ops->write(bench.loader, &bench.ctx, 0x10000, bytes, len, NULL));
+    spent_ms = elapsed_ms(&bench) - spent_ms;
+    in_flash(&bench, 0x10000, bytes, len);
+    print_message("%u ms, the flash chip alone %u ms\n", (unsigned)spent_ms, (unsigned)flash_ms);
+    assert_in_range(spent_ms, flash_ms, flash_ms * 112 / 100);
+    free(bytes);
+    unplug(&bench);
+}
+
+/* Two pages are quicker through the ROM, and many never are, not even the first two. */
+static void the_whole_work_decides_about_the_stub(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    for (int many = 0; many < 2; many++) {
+        plug_in(&bench, "esp32");
+        bench.options.baud = 921600;
+        bench.options.may_defer = true;
+        must(&bench, connect(&bench));
+        assert_non_null(strstr(info(&bench)->loader, "ROM"));
+        must(&bench,
+             bench.loader->ops->prepare(bench.loader, &bench.ctx, many ? 256u << 10 : 8192));
+        assert_true((strstr(info(&bench)->loader, "stub") != NULL) == (many != 0));
+        unplug(&bench);
+    }
+}
+
 static void a_range_outside_the_flash_is_refused(void **state)
 {
     struct bench bench;
@@ -418,6 +472,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(other_chips_work_through_their_roms),
     cmocka_unit_test(what_is_beside_the_data_stays),
     cmocka_unit_test(blank_stretches_are_erased_and_not_sent),
+    cmocka_unit_test(the_flash_chip_seldom_waits),
+    cmocka_unit_test(the_whole_work_decides_about_the_stub),
     cmocka_unit_test(a_range_outside_the_flash_is_refused),
     cmocka_unit_test(the_wrong_chip_is_refused_before_anything_is_done),
     cmocka_unit_test(a_wrong_reset_string_is_named),
