@@ -131,7 +131,7 @@ static enum kiln_status target(struct kiln_image *image, struct kiln_ctx *ctx, c
 static enum kiln_status load_dfuse(struct kiln_image *image, struct kiln_ctx *ctx,
                                    const struct kiln_image_input *in)
 {
-    size_t len, at = DFUSE_HEADER;
+    size_t len = 0, at = DFUSE_HEADER;
     uint8_t targets;
 
     if (in->bytes[5] != 1)
@@ -229,7 +229,7 @@ static bool recognise_dfu(const uint8_t *bytes, size_t len)
 static enum kiln_status load_dfu(struct kiln_image *image, struct kiln_ctx *ctx,
                                  const struct kiln_image_input *in)
 {
-    size_t len;
+    size_t len = 0;
     char why[200];
 
     KILN_TRY(take_suffix(image, ctx, in, &len));

@@ -87,7 +87,7 @@ static void complete(struct kiln_dfu *self, struct kiln_ctx *ctx,
                  (unsigned long long)(size / 1024), from);
     else if (size != have || size == 0)
         dfu_note(self, ctx,
-                 "flash behind 0x%08llx is not used: its layout is not known; "
+                 "flash behind 0x%08llx, if there is any, is not used: its layout is not known; "
                  "--layout gives it",
                  (unsigned long long)(KILN_STM32_FLASH_BASE + have));
     if (layout->name[0] == '\0')

@@ -172,6 +172,20 @@ static enum kiln_status check_size(struct guard *g)
 
 #define SURE 60u /* confidence above which an inferred address is worth a refusal */
 
+/* A raw file has no address: say where it goes, and why, where that is not where one expects it. */
+static void explain_offset(struct guard *g)
+{
+    const struct kiln_region *flash = main_flash(g);
+
+    if (flash == NULL || g->info->address_source != KILN_ADDRESS_INFERRED ||
+        g->info->address <= flash->start)
+        return;
+    note(g,
+         "%s is linked to run at 0x%08" PRIx64 " and goes there; the %" PRIu64
+         " KiB before it, where a bootloader lives, are not touched",
+         kiln_image_name(g->image), g->info->address, (g->info->address - flash->start) / 1024);
+}
+
 static enum kiln_status check_link_address(struct guard *g)
 {
     const char *name = kiln_image_name(g->image);
@@ -183,6 +197,7 @@ static enum kiln_status check_link_address(struct guard *g)
             return object(g, KILN_HINT_GIVE_ADDRESS,
                           "%s does not tell its address clearly (perhaps 0x%08" PRIx64 ")", name,
                           g->info->address);
+        explain_offset(g);
         return KILN_OK;
     }
     /* The same flash seen at another address (STM32 at 0) is the same place. */

@@ -125,7 +125,17 @@ static bool at_segment_end(const struct cursor *c)
     return peek(&trial) == -1 || peek(&trial) == ',' || peek(&trial) == '/';
 }
 
-/* One "04*016Kg". On success the cursor stands at the ',' or '/' or end behind it. */
+/* A whole segment may have uninitialised bytes behind it: a ROM that sends more of its buffer than the string
+ * has. A letter or digit instead would mean that the segment itself is damaged. */
+static bool at_rubbish(const struct cursor *c)
+{
+    int next = peek(c);
+
+    return next >= 0 && next != ' ' && next != '*' && digit(next, 10) < 0 &&
+           ((next | 0x20) < 'a' || (next | 0x20) > 'z');
+}
+
+/* One "04*016Kg". On success the cursor stands at the ',' or '/' or end behind it, or at rubbish. */
 static bool take_segment(struct cursor *c, struct kiln_dfuse_segment *out, unsigned *liberties)
 {
     struct cursor trial = *c;
@@ -157,7 +167,8 @@ static bool take_segment(struct cursor *c, struct kiln_dfuse_segment *out, unsig
         out->no_type = true;
         taken |= KILN_LAYOUT_NO_TYPE;
     }
-    if (!at_segment_end(&trial))
+    if (!at_segment_end(&trial) &&
+        ((taken & (KILN_LAYOUT_NO_MULTIPLIER | KILN_LAYOUT_NO_TYPE)) != 0 || !at_rubbish(&trial)))
         return false;
     skip_spaces(&trial);
     *liberties |= taken;

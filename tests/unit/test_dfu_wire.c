@@ -106,6 +106,11 @@ static const struct layout_case layouts[] = {
     /* rubbish behind a good beginning, as uninitialised bytes of a ROM's buffer give it */
     {"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*1?", "8000000+4*16384:7 8010000+1*65536:7 ",
      KILN_LAYOUT_CUT},
+    {"@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg???",
+     "8000000+4*16384:7 8010000+1*65536:7 8020000+7*131072:7 ", KILN_LAYOUT_CUT},
+    {"@F/0x08000000/04*016Kg?,01*064Kg", "8000000+4*16384:7 ", KILN_LAYOUT_CUT},
+    {"@F/0x08000000/04*016Kg,01*064g?", "8000000+4*16384:7 ", KILN_LAYOUT_CUT},
+    {"@F/0x08000000/04*016Kg,01*064Kg8", "8000000+4*16384:7 ", KILN_LAYOUT_CUT},
     {"@Internal Flash  /0x08000000/04*016Kg,?!/0x1FFF0000/01*016 e", "8000000+4*16384:7 ",
      KILN_LAYOUT_CUT},
     {"@Internal Flash  /0x08000000/04*016Kg,07*128", "8000000+4*16384:7 ", KILN_LAYOUT_CUT},
