@@ -5,8 +5,8 @@
 static int run_verb(struct cli *cli, enum kiln_verb verb)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
-    struct cli_files files;
-    int status = cli_files_load(cli, 0, &files);
+    struct cli_files files = {0};
+    int status = cli->args.operand_count > 0 ? cli_files_load(cli, 0, &files) : 0;
 
     if (status != 0)
         return status;
