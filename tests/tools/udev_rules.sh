@@ -49,7 +49,7 @@ PORT
 has() { grep -q -- "$1" "$tmp/log" || { cat "$tmp/log" >&2; fail "$2: no $1"; }; }
 lacks() { ! grep -q -- "$1" "$tmp/log" || { cat "$tmp/log" >&2; fail "$2: $1"; }; }
 
-for board in stm32f405 stm32h743 gd32vf103 dfu11; do
+for board in stm32f405 stm32h743 gd32vf103; do
     on_board "$board"
     lacks '70-kiln.rules.*\(Invalid\|Unknown\|ignoring\)' "$board"
     has '^TAGS=.*:uaccess:' "$board"
