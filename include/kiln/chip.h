@@ -33,9 +33,10 @@ KILN_API bool kiln_chip_range(const struct kiln_chip *chip, size_t index, const 
                               uint64_t *out_start, uint64_t *out_end);
 
 /* One further fact as a name and its value in words ("Bootloader at", "0x1000"); false after the last.
- * `value` needs room for 160 bytes. */
+ * `value` needs room for 160 bytes. Pins and boot modes are among them; the last one may say what is not known. `*out_source` says where
+ * the fact is from, NULL where it is none. */
 KILN_API bool kiln_chip_fact(const struct kiln_chip *chip, size_t index, const char **out_name,
-                             char value[160]);
+                             char value[160], const char **out_source);
 
 #ifdef __cplusplus
 }

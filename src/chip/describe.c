@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "chip/chip.h"
 #include "chip/esp.h"
+#include "chip/notes.h"
+#include "chip/stm32.h"
 
 #include <kiln/chip.h>
 #include <stdio.h>
@@ -74,12 +76,18 @@ static bool esp_fact(const struct kiln_esp_facts *esp, size_t index, const char 
 {
     switch (index) {
     case 0:
-        *out_name = "Second-stage bootloader at";
-        snprintf(value, VALUE_MAX, "0x%x in flash", esp->boot_offset);
+        *out_name = "Bootloader at";
+        if (esp->flags & KILN_ESP_IMAGE_PLAIN)
+            snprintf(value, VALUE_MAX, "none: the boot ROM starts the program at 0x0 in flash");
+        else
+            snprintf(value, VALUE_MAX, "0x%x in flash", esp->boot_offset);
         return true;
     case 1:
-        *out_name = "Partition table usually at";
-        snprintf(value, VALUE_MAX, "0x8000 in flash, first application at 0x10000");
+        *out_name = "Partition table at";
+        snprintf(value, VALUE_MAX, "%s",
+                 esp->flags & KILN_ESP_IMAGE_PLAIN
+                     ? "none"
+                     : "usually 0x8000 in flash, the first application at 0x10000");
         return true;
     case 2:
         *out_name = "Chip id in images";
@@ -116,8 +124,110 @@ static bool esp_fact(const struct kiln_esp_facts *esp, size_t index, const char 
     }
 }
 
-bool kiln_chip_fact(const struct kiln_chip *chip, size_t index, const char **out_name,
-                    char value[VALUE_MAX])
+/* "4 x 16 KiB, 1 x 64 KiB": the pages of an organisation, as far as the largest part of the row goes. */
+static void list_pages(const struct kiln_stm32_org *org, char *value)
 {
-    return chip->esp != NULL && esp_fact(chip->esp, index, out_name, value);
+    size_t length = 0;
+
+    for (size_t i = 0; i < KILN_STM32_RUN_MAX && org->run[i].count != 0; i++) {
+        bool kib = org->run[i].size % 1024 == 0;
+
+        length += (size_t)snprintf(value + length, VALUE_MAX - length, "%s%u x %u %s",
+                                   length > 0 ? ", " : "", org->run[i].count,
+                                   kib ? org->run[i].size / 1024 : org->run[i].size,
+                                   kib ? "KiB" : "bytes");
+    }
+    if (org->name[0] != '\0')
+        snprintf(value + length, VALUE_MAX - length, " (%s)", org->name);
+}
+
+static bool stm32_register(uint32_t address, const char *what, char *value)
+{
+    if (address != 0)
+        snprintf(value, VALUE_MAX, "0x%08x%s", address, what);
+    else
+        snprintf(value, VALUE_MAX, "not known");
+    return true;
+}
+
+static bool stm32_fact(const struct kiln_stm32_facts *stm32, size_t index, const char **out_name,
+                       char *value)
+{
+    static const char *const names[] = {
+        "Parts",           "Device id",           "Flash pages", "Boot ROM at",
+        "Option bytes at", "Flash size register", "Erased byte", "Flash pages, by option"};
+
+    if (index >= KILN_ARRAY_LEN(names) || (index == 7 && stm32->org[1].run[0].count == 0))
+        return false;
+    *out_name = names[index];
+    switch (index) {
+    case 0:
+        snprintf(value, VALUE_MAX, "%s", stm32->parts);
+        return true;
+    case 1:
+        snprintf(value, VALUE_MAX, "0x%03x in DBGMCU_IDCODE at 0x%08x", stm32->id,
+                 stm32->idcode_reg);
+        return true;
+    case 2:
+        list_pages(&stm32->org[0], value);
+        return true;
+    case 3:
+        return stm32_register(stm32->system_memory, "", value);
+    case 4:
+        return stm32_register(stm32->option_bytes, "", value);
+    case 5:
+        return stm32_register(stm32->flash_size_reg, ", in KiB", value);
+    case 6:
+        snprintf(value, VALUE_MAX, "0x%02x", stm32->erased);
+        return true;
+    default:
+        list_pages(&stm32->org[1], value);
+        return true;
+    }
+}
+
+/* What one would ask of each chip of a family and no note answers. */
+static bool list_unknown(const struct kiln_chip *chip, char *value)
+{
+    static const char *const esp[] = {"Download mode", "UART0", "JTAG", "USB", NULL};
+    static const char *const stm32[] = {"Boot ROM", "Boot ROM's serial port", "USB",
+                                        "Highest clock", NULL};
+    const char *const *asked = chip->esp != NULL ? esp : stm32;
+    size_t length = 0;
+
+    for (; *asked != NULL; asked++) {
+        const struct kiln_chip_note *note;
+        bool found = false;
+
+        for (size_t i = 0; (note = kiln_chip_note_at(chip->name, i)) != NULL; i++)
+            found |= strcmp(note->name, *asked) == 0;
+        if (!found)
+            length += (size_t)snprintf(value + length, VALUE_MAX - length, "%s%s",
+                                       length > 0 ? ", " : "", *asked);
+    }
+    return length > 0;
+}
+
+bool kiln_chip_fact(const struct kiln_chip *chip, size_t index, const char **out_name,
+                    char value[VALUE_MAX], const char **out_source)
+{
+    const struct kiln_chip_note *note;
+    size_t own = 0, of_notes = 0;
+
+    *out_source = chip->source;
+    while (chip->esp != NULL ? esp_fact(chip->esp, own, out_name, value)
+                             : chip->stm32 != NULL && stm32_fact(chip->stm32, own, out_name, value))
+        if (own++ == index)
+            return true;
+    while ((note = kiln_chip_note_at(chip->name, of_notes)) != NULL) {
+        if (own + of_notes++ != index)
+            continue;
+        *out_name = note->name;
+        *out_source = note->source;
+        snprintf(value, VALUE_MAX, "%s", note->value);
+        return true;
+    }
+    *out_name = "Not known here";
+    *out_source = NULL;
+    return index == own + of_notes && list_unknown(chip, value);
 }

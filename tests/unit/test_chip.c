@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of the chips, held against each other and against the figures of esptool 5.2.0
+ * (tests/data/esp_chips.facts): a digit typed wrong in a row fails here. */
+#include "chip/chip.h"
+
+#include "base/bytes.h"
+#include "chip/esp.h"
+#include "chip/notes.h"
+#include "chip/stm32.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FACT(column, text)                                        \
+    {                                                             \
+        text, offsetof(struct kiln_esp_facts, column),            \
+            sizeof(((const struct kiln_esp_facts *)NULL)->column) \
+    }
+
+struct fact {
+    const char *name;
+    size_t offset, size;
+};
+
+static const struct fact facts[] = {
+    FACT(chip_id, "chip_id"),
+    FACT(boot_offset, "boot_offset"),
+    FACT(uf2_family, "uf2_family"),
+    FACT(spi.base, "spi_base"),
+    FACT(spi.usr, "spi_usr"),
+    FACT(spi.usr1, "spi_usr1"),
+    FACT(spi.usr2, "spi_usr2"),
+    FACT(spi.w0, "spi_w0"),
+    FACT(spi.mosi_dlen, "spi_mosi"),
+    FACT(spi.miso_dlen, "spi_miso"),
+    FACT(xtal_divider, "xtal_divider"),
+    FACT(efuse_base, "efuse_base"),
+    FACT(efuse_block1, "efuse_block1"),
+    FACT(mac, "mac"),
+    FACT(wdt.config0, "wdt_config0"),
+    FACT(wdt.config1, "wdt_config1"),
+    FACT(wdt.wprotect, "wdt_wprotect"),
+    FACT(wdt.wkey, "wdt_wkey"),
+    FACT(wdt.swd_conf, "swd_conf"),
+    FACT(wdt.swd_auto_feed, "swd_feed"),
+    FACT(wdt.swd_wprotect, "swd_wprotect"),
+    FACT(wdt.swd_wkey, "swd_wkey"),
+    FACT(irom_start, "irom_start"),
+    FACT(irom_end, "irom_end"),
+    FACT(drom_start, "drom_start"),
+    FACT(drom_end, "drom_end"),
+    FACT(encrypted_align, "encrypted_align"),
+    FACT(uart_clkdiv, "uart_clkdiv"),
+    FACT(magic, "magic"),
+};
+
+static uint32_t column(const struct kiln_esp_facts *esp, const struct fact *fact)
+{
+    const uint8_t *at = (const uint8_t *)esp + fact->offset;
+    uint32_t value;
+
+    if (fact->size == 1)
+        return *at;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static bool code_is(const struct kiln_esp_code *codes, const char *name, uint64_t code)
+{
+    for (; codes->value != 0; codes++)
+        if (strcmp(codes->name, name) == 0)
+            return codes->code == code;
+    return false;
+}
+
+static bool map_has(const struct kiln_chip *chip, const char *name, uint64_t start, uint64_t end)
+{
+    for (const struct kiln_map_entry *entry = chip->map; entry->name != NULL; entry++)
+        if (strcmp(entry->name, name) == 0 && entry->start == start && entry->end == end)
+            return true;
+    return false;
+}
+
+/* What esptool's classes have by inheritance and the rows do not claim: the S31's watchdogs are given at the C5's addresses, and the C2
+ * has no USB, on which alone the super watchdog is fed. */
+static bool is_inherited(const char *chip, const char *name)
+{
+    return (strcmp(chip, "esp32s31") == 0 &&
+            (strncmp(name, "wdt_", 4) == 0 || strncmp(name, "swd_", 4) == 0)) ||
+           (strcmp(chip, "esp32c2") == 0 && strncmp(name, "swd_", 4) == 0);
+}
+
+/* Whether a row has the fact. */
+static bool row_has(const struct kiln_chip *chip, const char *name, uint64_t value, uint64_t end)
+{
+    const struct kiln_esp_facts *esp = chip->esp;
+
+    if (strncmp(name, "freq.", 5) == 0)
+        return code_is(esp->frequencies, name + 5, value);
+    if (strncmp(name, "size.", 5) == 0)
+        return code_is(esp->sizes, name + 5, value);
+    if (strncmp(name, "map.", 4) == 0)
+        return map_has(chip, name + 4, value, end);
+    for (size_t i = 0; i < KILN_ARRAY_LEN(facts); i++) {
+        if (strcmp(name, facts[i].name) != 0)
+            continue;
+        /* A fixed crystal needs no divider register; what is 0 in a row is not claimed there. */
+        if (strcmp(name, "uart_clkdiv") == 0 && esp->uart_clkdiv == 0)
+            return esp->xtal_mhz != 0;
+        return column(esp, &facts[i]) == value;
+    }
+    return false;
+}
+
+static void test_rows_have_esptools_figures(void **state)
+{
+    char path[512], line[128];
+    unsigned seen = 0, wrong = 0;
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/tests/data/esp_chips.facts", getenv("KILN_SOURCE_ROOT"));
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        char *name = strchr(line, '.'), *value = strchr(line, '='), *rest;
+        const struct kiln_chip *chip;
+        uint64_t first, end = 0;
+
+        if (line[0] == '#' || name == NULL || value == NULL)
+            continue;
+        *name++ = '\0';
+        *value++ = '\0';
+        first = strtoull(value, &rest, 16);
+        if (*rest == '-')
+            end = strtoull(rest + 1, NULL, 16);
+        chip = kiln_chip_find(line);
+        assert_non_null(chip);
+        seen++;
+        if (is_inherited(line, name) != !row_has(chip, name, first, end)) {
+            print_error("%s.%s is not %s", line, name, value);
+            wrong++;
+        }
+    }
+    fclose(file);
+    assert_int_equal(wrong, 0);
+    assert_true(seen > 650);
+}
+
+static void check_esp_row(const struct kiln_chip *chip)
+{
+    const struct kiln_esp_facts *esp = chip->esp;
+
+    assert_non_null(esp->names);
+    assert_non_null(esp->features);
+    assert_non_null(esp->frequencies);
+    assert_non_null(esp->sizes);
+    assert_non_null(esp->stubs);
+    assert_true(esp->spi.base != 0 && esp->spi.w0 != 0 && esp->mac != 0);
+    assert_true(esp->xtal_mhz != 0 || esp->uart_clkdiv != 0);
+    assert_int_equal(esp->boot_offset % 0x1000, 0);
+    assert_true(esp->irom_start < esp->irom_end && esp->drom_start <= esp->drom_end);
+    if (esp->chip_id >= 0)
+        assert_ptr_equal(kiln_esp_by_chip_id((uint32_t)esp->chip_id), chip);
+    else
+        assert_ptr_equal(kiln_esp_plain(), chip);
+    if (esp->magic != 0)
+        assert_ptr_equal(kiln_esp_by_magic(esp->magic), chip);
+}
+
+static void check_stm32_row(const struct kiln_chip *chip)
+{
+    const struct kiln_stm32_facts *facts_of = chip->stm32;
+    uint64_t at = 0;
+
+    assert_true(facts_of->banks == 1 || facts_of->banks == 2);
+    assert_true(facts_of->erased == 0xff || facts_of->erased == 0);
+    assert_true(facts_of->ram_start <= facts_of->ram_end);
+    for (uint32_t page; at < facts_of->flash_max; at += page) {
+        page = kiln_stm32_page_at(&facts_of->org[0], at);
+        assert_true(page != 0);
+    }
+    assert_int_equal(at, facts_of->flash_max);
+    assert_true(
+        map_has(chip, "FLASH", KILN_STM32_FLASH_BASE, KILN_STM32_FLASH_BASE + facts_of->flash_max));
+}
+
+static void test_every_row_is_whole(void **state)
+{
+    const struct kiln_chip *chip;
+    unsigned esp = 0;
+
+    (void)state;
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++) {
+        assert_ptr_equal(kiln_chip_find(chip->name), chip); /* no two have one name */
+        assert_true(chip->title[0] != '\0' && chip->source[0] != '\0');
+        assert_int_equal(chip->esp != NULL, chip->family == KILN_FAMILY_ESP);
+        assert_int_equal(chip->stm32 != NULL, chip->family == KILN_FAMILY_STM32);
+        for (const struct kiln_map_entry *entry = chip->map; entry->name != NULL; entry++)
+            assert_true(entry->start < entry->end);
+        if (chip->esp != NULL)
+            check_esp_row(chip);
+        if (chip->stm32 != NULL)
+            check_stm32_row(chip);
+        esp += chip->esp != NULL;
+    }
+    assert_int_equal(esp, 15);
+}
+
+static void test_a_part_tells_its_flash_base(void **state)
+{
+    uint64_t base = 0;
+
+    (void)state;
+    assert_true(kiln_chip_flash_base("STM32F103C8T6", &base));
+    assert_int_equal(base, 0x08000000);
+    assert_true(kiln_chip_flash_base("gd32f303cct6", &base));
+    assert_false(kiln_chip_flash_base("gd32vf103", &base));
+    assert_false(kiln_chip_flash_base("atmega328p", &base));
+}
+
+/* A note of no chip, twice of one, or too long for the public view was typed wrong. */
+static void test_notes_fit_rows(void **state)
+{
+    const struct kiln_chip_note *note, *other;
+    const struct kiln_chip *chip;
+
+    (void)state;
+    for (size_t i = 0; (note = kiln_chip_note_row(i)) != NULL; i++) {
+        unsigned named = 1, found = 0;
+
+        for (const char *c = note->chips; *c != '\0'; c++)
+            named += *c == ' ';
+        for (size_t k = 0; (chip = kiln_chip_at(k)) != NULL; k++) {
+            if (!kiln_chip_note_is_of(note, chip->name))
+                continue;
+            found++;
+            for (size_t n = i + 1; (other = kiln_chip_note_row(n)) != NULL; n++)
+                assert_false(kiln_chip_note_is_of(other, chip->name) &&
+                             strcmp(other->name, note->name) == 0);
+        }
+        assert_true(found >= named);
+        assert_true(strlen(note->value) < 160 && strlen(note->name) <= 24 &&
+                    note->source[0] != '\0');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_have_esptools_figures),
+        cmocka_unit_test(test_every_row_is_whole),
+        cmocka_unit_test(test_notes_fit_rows),
+        cmocka_unit_test(test_a_part_tells_its_flash_base),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
