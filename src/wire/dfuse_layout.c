@@ -83,7 +83,7 @@ static bool is_type(int c)
     return (c >= 'a' && c <= 'g') || (c >= 'A' && c <= 'G');
 }
 
-/* The multiplier is 'K', 'M', 'B', a space or left out; 'B' followed by no type letter is itself one. */
+/* The multiplier is 'K', 'M', 'B', a space or left out; 'b' followed by no type letter is itself one. */
 static uint32_t take_multiplier(struct cursor *c, unsigned *liberties)
 {
     bool more = c->end - c->at > 1;
@@ -103,7 +103,9 @@ static uint32_t take_multiplier(struct cursor *c, unsigned *liberties)
         skip_spaces(c);
         return strchr("KkMm", peek(c) > 0 ? peek(c) : ',') != NULL ? take_multiplier(c, liberties)
                                                                    : 1;
-    case 'B':
+    case 'B': /* never a type: "016B" says nothing of what may be done */
+        c->at++;
+        return 1;
     case 'b':
         if (more && is_type((unsigned char)c->at[1])) {
             c->at++;

@@ -55,6 +55,10 @@ static void read_segments(struct reader *r, const char *text, uint64_t at, bool 
             page *= 1024 * 1024;
         if (page > UINT32_MAX || count > UINT32_MAX)
             return;
+        if (*unit == 'b' && !typed) { /* a type after all */
+            m[4] = m[3];
+            typed = true;
+        }
         r->item[r->count++] =
             (struct allowed){at, at + count * page, page,
                              typed ? (unsigned)text[m[4].rm_so] & 7 : (type_free ? 7u : 1u)};
@@ -408,8 +412,7 @@ static size_t mutate(const char *from, uint8_t *raw, uint32_t *random)
 static void reader_init(struct reader *r)
 {
     assert_int_equal(regcomp(&r->group, "^/ *(0[xX])?([0-9a-fA-F]+) */", REG_EXTENDED), 0);
-    assert_int_equal(regcomp(&r->segment,
-                             "^ *([0-9]+) *\\* *([0-9]+)([ Bb]? *[KkMm]?| *[Bb]?)([a-gA-G]?) *",
+    assert_int_equal(regcomp(&r->segment, "^ *([0-9]+) *\\* *([0-9]+)( *[KkMmB]? *|b)([a-gA-G]?) *",
                              REG_EXTENDED),
                      0);
 }

@@ -99,6 +99,8 @@ static const struct layout_case layouts[] = {
     {"@Option byte /0x1FFFC000/01*4096 g", "1fffc000+1*4096:7 ", 0},
     {"@Option Bytes /0x1FFFF800/01*016Be", "1ffff800+1*16:5 ", 0},
     {"@Option Bytes /0x1FFF0000/01*528e", "1fff0000+1*528:5 ", KILN_LAYOUT_NO_MULTIPLIER},
+    {"@Option Bytes /0x1FFFF800/01*016B", "1ffff800+1*16:1 ", KILN_LAYOUT_NO_TYPE},
+    {"@Option Bytes /0x1FFFF800/01*016b", "1ffff800+1*16:2 ", KILN_LAYOUT_NO_MULTIPLIER},
     {"@x/0x08000000/128*2kg", "8000000+128*2048:7 ", KILN_LAYOUT_SMALL_MULTIPLIER},
     {"@/0X8000000/1*1Mg", "8000000+1*1048576:7 ", 0},
     {"Flash /08000000/ 2*2 Kg , 1 * 4Kg ", "8000000+2*2048:7 8001000+1*4096:7 ", KILN_LAYOUT_NO_AT},
