@@ -20,7 +20,7 @@ enum kiln_verb {
     KILN_VERB_VERIFY,
     KILN_VERB_READ,
     KILN_VERB_ERASE,
-    KILN_VERB_RUN,   /* start the application */
+    KILN_VERB_RUN, /* start the application; with an image: put that into RAM and start it there */
     KILN_VERB_RESET, /* reset the board, no bootloader involved where the link allows */
     KILN_VERB_INFO
 };
@@ -47,7 +47,8 @@ struct kiln_request {
     enum kiln_verb verb;
     const char *device; /* -d: a selector that names one device; see kiln/device.h */
     const char *chip;   /* what the user says it is, or NULL */
-    const struct kiln_image *const *images; /* FLASH and VERIFY: borrowed until the job is freed */
+    const struct kiln_image *const
+        *images; /* FLASH, VERIFY, RUN: borrowed until the job is freed */
     size_t image_count;
     const char *const *places; /* for each image the partition it goes to, or NULL; may be NULL;
                                        borrowed like the images */
@@ -77,6 +78,7 @@ struct kiln_request {
     bool erase_all; /* FLASH: erase the chip first; ERASE: the whole chip */
     bool unprotect; /* ERASE: remove read protection */
     bool dry_run;   /* plan only */
+    bool memory;    /* READ: of the chip's address space, registers included, not of its flash */
     bool bus_reset; /* reset a USB device that is still there at the end */
     int log_level;  /* 0 trace .. 3 warnings only */
 };

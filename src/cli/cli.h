@@ -60,6 +60,7 @@ struct cli_args {
     const char *secure_pad;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
+    bool mem;
     bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, no_stub, no_verify,
         quiet, raw, reset, unprotect, watch;
     unsigned verbose;

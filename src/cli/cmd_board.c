@@ -34,8 +34,26 @@ static int run_plain(struct cli *cli, enum kiln_verb verb)
     return cli_run_job(cli, &request);
 }
 
+static int run_in_ram(struct cli *cli)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    struct cli_files files = {0};
+    int status = cli_files_load(cli, 0, &files);
+
+    if (status != 0)
+        return status;
+    request.verb = KILN_VERB_RUN;
+    request.images = (const struct kiln_image *const *)files.images;
+    request.image_count = files.count;
+    status = cli_run_job(cli, &request);
+    cli_files_free(&files);
+    return status;
+}
+
 static int run_run(struct cli *cli)
 {
+    if (cli->args.operand_count > 0)
+        return run_in_ram(cli);
     return run_plain(cli, KILN_VERB_RUN);
 }
 
@@ -55,7 +73,7 @@ static int run_info(struct cli *cli)
 
 static const char *const erase_options[] = {"address", "size",  "region", "erase-all", "unprotect",
                                             "dry-run", "force", COMMON,   NULL};
-static const char *const run_options[] = {"address", COMMON, NULL};
+static const char *const run_options[] = {"address", "force", COMMON, NULL};
 static const char *const plain_options[] = {COMMON, NULL};
 
 static const char *const erase_examples[] = {"kiln erase --erase-all",
@@ -78,8 +96,8 @@ const struct cli_command cli_cmd_erase = {
 
 const struct cli_command cli_cmd_run = {
     .name = "run",
-    .operands = "",
-    .summary = "leave the bootloader and start the application",
+    .operands = "[FILE]",
+    .summary = "leave the bootloader and start the application, or FILE in RAM (ESP chips)",
     .options = run_options,
     .group = CLI_GROUP_BOARD,
     .run = run_run,

@@ -38,6 +38,36 @@ static int save(struct cli *cli, void *user, const struct kiln_event_result *res
     return good ? 0 : fail_write(cli, path);
 }
 
+static int show(struct cli *cli, void *user, const struct kiln_event_result *result)
+{
+    (void)user;
+    if (cli->args.json)
+        printf("{\"event\":\"memory\",\"address\":%llu,\"bytes\":\"",
+               (unsigned long long)cli->args.address);
+    for (size_t i = 0; i < result->data_len; i++) {
+        if (!cli->args.json && i % 16 == 0)
+            printf("%s%08llx ", i > 0 ? "\n" : "", (unsigned long long)cli->args.address + i);
+        printf(cli->args.json ? "%02x" : " %02x", result->data[i]);
+    }
+    puts(cli->args.json ? "\"}" : "");
+    return ferror(stdout) ? fail_write(cli, "standard output") : 0;
+}
+
+static int read_memory(struct cli *cli, const char *path)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+
+    if (!cli->args.has_address || cli->args.region != NULL)
+        return cli_usage(cli,
+                         "`kiln read --mem` needs --address, and --size unless it is one word");
+    cli->args.quiet = cli->args.quiet || path == NULL || strcmp(path, "-") == 0;
+    request.verb = KILN_VERB_READ;
+    request.memory = true;
+    request.address = cli->args.address;
+    request.length = cli->args.size;
+    return cli_run_job_with(cli, &request, path != NULL ? save : show, (void *)(uintptr_t)path);
+}
+
 static int run_read(struct cli *cli)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
@@ -49,6 +79,8 @@ static int run_read(struct cli *cli)
         path = cli->args.operands[0];
     else if (cli->args.operand_count > 0)
         return cli_usage(cli, "`kiln read` takes one file");
+    if (cli->args.mem && !cli->args.all && cli->args.devices.count < 2)
+        return read_memory(cli, path);
     if (path == NULL)
         return cli_usage(cli, "`kiln read` needs a file to write, or - for standard output");
     if (cli->args.all || cli->args.devices.count > 1)
@@ -67,12 +99,14 @@ static const char *const read_options[] = {
     "baud",     "chip",       "before", "after",  "connect-attempts",
     "no-stub",  "flash-size", "layout", "alt",    "reset-sequence",
     "stub-dir", "trace",      "wait",   "json",   "quiet",
-    "verbose",  NULL};
+    "verbose",  "mem",        NULL};
 
 static const char *const read_examples[] = {"kiln read backup.bin",
                                             "the whole flash",
                                             "kiln read -a 0x8000 -s 4k table.bin",
                                             "4096 bytes from 0x8000",
+                                            "kiln read --mem -a 0x3ff00000 -s 16",
+                                            "registers or RAM of an ESP chip",
                                             "kiln read nvs -o nvs.bin",
                                             "the region or partition of this name",
                                             NULL};

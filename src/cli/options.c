@@ -88,6 +88,8 @@ static const struct cli_option options[] = {
     {"list", 0, CLI_FLAG, FIELD(list), CLI_NOT_TOLD, NULL, NULL, "list what there is"},
     {"log", 0, CLI_TEXT, FIELD(log), CLI_NOT_TOLD, "FILE", NULL,
      "append everything that is shown to this file"},
+    {"mem", 0, CLI_FLAG, FIELD(mem), CLI_NOT_TOLD, NULL, NULL,
+     "the chip's memory and registers instead of its flash; without a file they are shown"},
     {"no-stub", 0, CLI_FLAG, FIELD(no_stub), CLI_NOT_TOLD, NULL, NULL,
      "work through the boot ROM alone"},
     {"no-verify", 0, CLI_FLAG, FIELD(no_verify), CLI_NOT_TOLD, NULL, NULL,

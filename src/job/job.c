@@ -202,6 +202,18 @@ static const char *note_after(const struct kiln_job *job)
     return "running";
 }
 
+static void say(void *user, const char *text)
+{
+    kiln_job_note(user, "%s", text);
+}
+
+static enum kiln_status describe(struct kiln_job *job)
+{
+    if (job->loader->ops->details != NULL)
+        KILN_TRY(job->loader->ops->details(job->loader, &job->ctx, say, job));
+    return kiln_job_describe_slots(job);
+}
+
 static enum kiln_status do_verb(struct kiln_job *job)
 {
     bool stream = (job->loader->ops->info(job->loader)->caps & KILN_CAP_STREAM) != 0;
@@ -212,17 +224,21 @@ static enum kiln_status do_verb(struct kiln_job *job)
     case KILN_VERB_VERIFY:
         return stream ? kiln_job_stream_verify(job) : kiln_job_verify(job);
     case KILN_VERB_READ:
+        if (job->request.memory)
+            return kiln_job_read_memory(job);
         return stream ? kiln_job_stream_read(job) : kiln_job_read(job);
     case KILN_VERB_ERASE:
         return kiln_job_erase(job);
     case KILN_VERB_RUN:
+        if (job->request.image_count > 0)
+            return kiln_job_run_ram(job);
         if (job->loader->ops->run != NULL)
             return job->loader->ops->run(job->loader, &job->ctx, job->request.address);
         return KILN_OK; /* leaving starts it */
     case KILN_VERB_RESET:
         return kiln_job_reset(job);
     case KILN_VERB_INFO:
-        return kiln_job_describe_slots(job);
+        return describe(job);
     }
     return kiln_fail(&job->ctx, KILN_E_INTERNAL, "unknown verb");
 }

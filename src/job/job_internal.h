@@ -120,6 +120,9 @@ KILN_MUST_USE enum kiln_status kiln_job_survey(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_flash(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_verify(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_read(struct kiln_job *job);
+/* READ with request.memory, and RUN with an image. */
+KILN_MUST_USE enum kiln_status kiln_job_read_memory(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_run_ram(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_erase(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
 

@@ -82,7 +82,8 @@ static void fill_options(const struct kiln_job *job, struct kiln_loader_options 
         .baud = request->baud,
         .before = before_of(request->before),
         .after = (enum kiln_after)kiln_job_after(job),
-        .no_stub = request->no_stub,
+        /* a program in RAM would meet the stub there */
+        .no_stub = request->no_stub || (request->verb == KILN_VERB_RUN && request->image_count > 0),
         .may_defer = (request->verb == KILN_VERB_FLASH && !request->full && !request->erase_all) ||
                      request->verb == KILN_VERB_VERIFY,
         .connect_attempts = request->connect_attempts,

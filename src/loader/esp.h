@@ -342,4 +342,18 @@ static inline struct kiln_esp *kiln_esp_of(struct kiln_loader *loader)
     return (struct kiln_esp *)loader;
 }
 
+/* ---- memory and details (esp_ram.c) ---------------------------------------------------------------- */
+
+KILN_MUST_USE enum kiln_status kiln_esp_read_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                    uint64_t address, uint8_t *bytes, size_t len,
+                                                    const struct kiln_progress *progress);
+KILN_MUST_USE enum kiln_status kiln_esp_write_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                     uint64_t address, const uint8_t *bytes,
+                                                     size_t len);
+KILN_MUST_USE enum kiln_status kiln_esp_run_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                   uint64_t entry);
+KILN_MUST_USE enum kiln_status kiln_esp_details(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                void (*say)(void *user, const char *text),
+                                                void *user);
+
 #endif

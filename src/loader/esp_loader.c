@@ -34,6 +34,10 @@ static const struct kiln_loader_ops ops = {
     .prepare = kiln_esp_prepare,
     .write = kiln_esp_write,
     .digest = kiln_esp_digest,
+    .read_memory = kiln_esp_read_memory,
+    .write_memory = kiln_esp_write_memory,
+    .run_memory = kiln_esp_run_memory,
+    .details = kiln_esp_details,
     .info = info,
     .free = dispose,
 };

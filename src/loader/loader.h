@@ -158,6 +158,20 @@ struct kiln_loader_ops {
     /* Removes read protection; erases the whole chip and may reset it. NULL if not KILN_CAP_UNPROTECT. */
     enum kiln_status (*unprotect)(struct kiln_loader *self, struct kiln_ctx *ctx);
 
+    /* Memory and registers in the chip's address space. NULL if the bootloader has no such request. */
+    enum kiln_status (*read_memory)(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                    uint64_t address, uint8_t *bytes, size_t len,
+                                    const struct kiln_progress *progress);
+    /* Puts a piece of a program into RAM that the bootloader does not use itself, and starts one; the session
+     * is over then and leave does nothing. NULL alike. */
+    enum kiln_status (*write_memory)(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                     uint64_t address, const uint8_t *bytes, size_t len);
+    enum kiln_status (*run_memory)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t entry);
+
+    /* Says what else the device tells about itself, a line a call. May be NULL. */
+    enum kiln_status (*details)(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                void (*say)(void *user, const char *text), void *user);
+
     /* What is known of the device; valid as long as the loader. */
     const struct kiln_target_info *(*info)(const struct kiln_loader *self);
 

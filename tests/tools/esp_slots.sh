@@ -97,4 +97,15 @@ bytes 0xe000 4 ffffffff
 run 2 erase nothing
 said 'otadata, ota_0'
 
+run 0 info
+said 'flash: maker ef Winbond'
+run 0 read --mem -a 0x40001000
+said '40001000  83 1d f0 00'
+run 0 read --mem -a 0x40001001 -s 2 memory.bin
+[ "$(od -An -tx1 memory.bin | tr -d ' \n')" = 1df0 ] || { echo 'memory.bin is wrong'; failed=1; }
+run 2 read --mem
+said 'needs --address'
+run 2 run table.bin
+said 'does not tell where it begins'
+
 exit $failed

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of a chip that is no flash: looking at it, and running a program in it. */
+#include "job/job_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMORY_READ_MAX ((uint64_t)16 << 20)
+#define WORD            4u
+
+enum kiln_status kiln_job_read_memory(struct kiln_job *job)
+{
+    uint64_t size = job->request.length != 0 ? job->request.length : WORD;
+    struct kiln_progress progress = kiln_job_op_progress(job);
+
+    if (job->loader->ops->read_memory == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader cannot read memory that is no flash");
+    if (job->request.address == KILN_NO_ADDRESS)
+        return kiln_fail(&job->ctx, KILN_E_ARG, "which memory is to be read was not said");
+    if (size > MEMORY_READ_MAX)
+        return kiln_fail(&job->ctx, KILN_E_ARG, "%llu bytes are more than one read may take",
+                         (unsigned long long)size);
+    job->data = malloc((size_t)size);
+    if (job->data == NULL)
+        return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+    kiln_job_begin_phase(job, KILN_PHASE_READ, size, NULL);
+    if (job->loader->ops->read_memory(job->loader, &job->ctx, job->request.address, job->data,
+                                      (size_t)size, &progress) != KILN_OK)
+        return kiln_while(&job->ctx, "while reading memory at 0x%08llx",
+                          (unsigned long long)job->request.address);
+    kiln_job_op_done(job, size);
+    job->result.data = job->data;
+    job->result.data_len = (size_t)size;
+    return KILN_OK;
+}
+
+/* ---- a program in RAM ---- */
+
+static enum kiln_status check_program(struct kiln_job *job, const struct kiln_image *image)
+{
+    const struct kiln_image_info *info = kiln_image_info(image);
+    const struct kiln_chip *chip = job->loader->ops->info(job->loader)->chip;
+
+    if (job->loader->ops->write_memory == NULL || job->loader->ops->run_memory == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader cannot run a program from RAM");
+    if (job->request.image_count != 1)
+        return kiln_fail(&job->ctx, KILN_E_ARG, "one program runs at a time");
+    if (info->entry == KILN_NO_ADDRESS)
+        return kiln_fail(&job->ctx, KILN_E_ARG,
+                         "%s does not tell where it begins; an ELF file or an ESP image does",
+                         kiln_image_name(image));
+    if (info->chip != NULL && chip != NULL && strcmp(info->chip, chip->name) != 0 &&
+        !job->request.force)
+        return kiln_fail_hint(&job->ctx, KILN_E_REFUSED, KILN_HINT_FORCE_CHIP,
+                              "%s is for %s and the board is %s", kiln_image_name(image),
+                              info->chip, chip->name);
+    return KILN_OK;
+}
+
+static enum kiln_status store(struct kiln_job *job, uint64_t address, const uint8_t *bytes,
+                              size_t len)
+{
+    if (address == 0 || len == 0) /* padding of an image is for nobody */
+        return KILN_OK;
+    if (job->loader->ops->write_memory(job->loader, &job->ctx, address, bytes, len) != KILN_OK)
+        return kiln_while(&job->ctx, "while loading %zu bytes to 0x%08llx", len,
+                          (unsigned long long)address);
+    kiln_job_op_done(job, len);
+    return KILN_OK;
+}
+
+static enum kiln_status store_all(struct kiln_job *job, const struct kiln_image *image)
+{
+    const struct kiln_segment *whole = kiln_image_segment(image, 0);
+    size_t pieces = 0;
+    const struct kiln_image_memory *memory = kiln_image_memory(image, &pieces);
+
+    if (kiln_image_info(image)->type == KILN_IMAGE_ESP) {
+        for (size_t i = 0; i < pieces; i++)
+            KILN_TRY(store(job, memory[i].address, whole->data + memory[i].offset, memory[i].size));
+        return KILN_OK;
+    }
+    for (size_t i = 0; i < kiln_image_segment_count(image); i++) {
+        const struct kiln_segment *segment = kiln_image_segment(image, i);
+
+        KILN_TRY(store(job, segment->address, segment->data, segment->size));
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_run_ram(struct kiln_job *job)
+{
+    const struct kiln_image *image = job->request.images[0];
+
+    KILN_TRY(check_program(job, image));
+    kiln_job_begin_phase(job, KILN_PHASE_WRITE, kiln_image_total_bytes(image), NULL);
+    KILN_TRY(store_all(job, image));
+    kiln_job_note(job, "%s runs from RAM at 0x%08llx; a reset brings the application in flash back",
+                  kiln_image_name(image), (unsigned long long)kiln_image_info(image)->entry);
+    return job->loader->ops->run_memory(job->loader, &job->ctx, kiln_image_info(image)->entry);
+}
