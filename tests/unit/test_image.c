@@ -264,6 +264,56 @@ static void merging_refuses_overlap_and_keeps_the_image(void **state)
     kiln_image_free(c);
 }
 
+/* One row of an ESP partition table: a data partition. */
+static void put_row(uint8_t *at, uint32_t offset, uint32_t size, const char *label)
+{
+    memset(at, 0, 32);
+    kiln_put_le16(at, 0x50aa);
+    at[2] = 1;
+    kiln_put_le32(at + 4, offset);
+    kiln_put_le32(at + 8, size);
+    memcpy(at + 12, label, strlen(label));
+}
+
+/* Everything that can be wrong with a table, and two that are right: a label without NUL, and no room for an end. */
+static void partition_tables_are_read_or_refused_with_the_place(void **state)
+{
+    uint8_t table[0xc00], row[32];
+    struct kiln_image *image;
+    size_t count;
+
+    (void)state;
+    memset(table, 0xff, sizeof table);
+    put_row(table, 0x9000, 0x6000, "a_label_of_16ch.");
+    put_row(table + 32, 0xf000, 0x1000, "second");
+    image = parsed(table, sizeof table);
+    assert_int_equal(kiln_image_info(image)->type, KILN_IMAGE_ESP_PARTITIONS);
+    assert_string_equal(kiln_image_partitions(image, &count)[0].label, "a_label_of_16ch.");
+    assert_int_equal(count, 2);
+    kiln_image_free(image);
+
+    put_row(table + 32, 0xe000, 0x1000, "second");
+    refused(table, sizeof table, KILN_E_FILE, "overlap at 0xe000");
+    put_row(table + 32, 0xfffff000, 0x2000, "second");
+    refused(table, sizeof table, KILN_E_FILE, "runs past the end of memory");
+    put_row(table + 32, 0xf000, 0x1000, "second");
+    table[64] = 0x12;
+    refused(table, sizeof table, KILN_E_FILE, "no valid entry at 0x40");
+    memset(table + 64, 0xff, 32);
+    table[64] = table[65] = 0xeb; /* an MD5 of FF */
+    refused(table, sizeof table, KILN_E_FILE, "MD5 at 0x40 is wrong");
+    refused(table, 40, KILN_E_FILE, "cut short");
+
+    for (unsigned i = 0; i < 96; i++) { /* full to the end, without an end mark */
+        put_row(row, 0x10000 + i * 0x1000, 0x1000, "full");
+        memcpy(table + (size_t)32 * i, row, sizeof row);
+    }
+    image = parsed(table, sizeof table);
+    assert_non_null(kiln_image_partitions(image, &count));
+    assert_int_equal(count, 96);
+    kiln_image_free(image);
+}
+
 static void a_ceiling_stops_large_files(void **state)
 {
     struct kiln_image_options small = KILN_IMAGE_OPTIONS_INIT;
@@ -347,6 +397,7 @@ int main(void)
         cmocka_unit_test(formats_give_back_what_they_were_given),
         cmocka_unit_test(raw_and_uf2_fill_gaps),
         cmocka_unit_test(merging_refuses_overlap_and_keeps_the_image),
+        cmocka_unit_test(partition_tables_are_read_or_refused_with_the_place),
         cmocka_unit_test(a_ceiling_stops_large_files),
         cmocka_unit_test(an_address_is_only_for_files_without),
         cmocka_unit_test(files_that_are_none_are_named),
