@@ -54,7 +54,8 @@ enum {
     DFU_Q_RDP1 = 1u << 10,           /* starts read-protected */
     DFU_Q_RDP_NO_SET = 1u << 11,     /* read-protected, it refuses set-address too */
     DFU_Q_ERASED_00 = 1u << 12,      /* erased flash reads 0x00, programming sets bits */
-    DFU_Q_RUNTIME = 1u << 13         /* starts with its application: a DFU run-time interface */
+    DFU_Q_RUNTIME = 1u << 13,        /* starts with its application: a DFU run-time interface */
+    DFU_Q_PIPE = 1u << 14            /* stalls every fifth block of data */
 };
 
 #define DFU_CAN_DNLOAD        1u
@@ -146,6 +147,7 @@ struct dfu_sim {
     uint8_t buffer[4096];
     uint32_t plain_offset; /* plain DFU: where the next block goes */
     uint64_t busy_until_ns, detach_until_ns;
+    unsigned data_blocks;
     bool erasing; /* what it is busy with until then */
     bool stuck, read_protected;
 

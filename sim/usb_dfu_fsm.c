@@ -268,6 +268,9 @@ static enum kiln_sim_usb_result download(struct dfu_sim *sim, const struct kiln_
         kiln_dfusim_plan_leave(sim, *done_ns, false, DFU_MODE_SILENT_APPLICATION);
         return KILN_SIM_USB_GONE;
     }
+    if ((sim->row.quirks & DFU_Q_PIPE) != 0 && setup->value >= FIRST_BLOCK &&
+        ++sim->data_blocks % 5 == 0)
+        return stall(sim);
     if (sim->state == DFU_IDLE)
         sim->plain_offset = 0;
     memcpy(sim->buffer, data, len);

@@ -220,6 +220,29 @@ const struct dfu_row kiln_dfusim_rows[] = {
         .poll_write_ms = 5, .program_ns_per_byte = 20000, .reattach_ms = 300, .rdp_offset = -1,
         .quirks = DFU_Q_RUNTIME,
     },
+    {   /* plain DFU that says it is the run-time interface; rest G */
+        .name = "lpc",
+        .ids = {0x1FC9, 0x000C, 0x0100, "NXP", "LPC", "ABCD"},
+        .bcd_dfu = 0x0100, .transfer_size = 2048, .detach_ms = 1000,
+        .attributes = DFU_CAN_DNLOAD | DFU_CAN_UPLOAD, .protocol = 1, .alt = {"DFU"},
+        .region = {{DFU_AREA_FLASH, 0, {{64, 1 * KB, RWE, 20}}}},
+        .poll_write_ms = 5, .program_ns_per_byte = 1000, .reattach_ms = 300, .rdp_offset = -1,
+    },
+    {   /* one of the ids whose poll times make no sense; times G */
+        .name = "openmoko",
+        .ids = {0x1D50, 0x5119, 0x0100, "OpenMoko", "Neo1973 Bootloader", "0000000"},
+        .bcd_dfu = 0x0100, .transfer_size = 4096, .detach_ms = 1000,
+        .attributes = DFU_CAN_DNLOAD | DFU_CAN_UPLOAD | DFU_MANIFEST_TOLERANT, .protocol = 2,
+        .alt = {"kernel"}, .region = {{DFU_AREA_FLASH, 0, {{16, 4 * KB, RWE, 20}}}},
+        .poll_write_ms = 60000, .program_ns_per_byte = 1000, .reattach_ms = 300, .rdp_offset = -1,
+    },
+    {   /* Atmel's ids: another protocol, which is not simulated */
+        .name = "atmel",
+        .ids = {0x03EB, 0x2FF4, 0x0000, "ATMEL", "DFU", "1.0.0"},
+        .bcd_dfu = 0xFF01, .transfer_size = 1024, .attributes = DFU_CAN_DNLOAD | DFU_CAN_UPLOAD,
+        .alt = {"DFU"}, .region = {{DFU_AREA_FLASH, 0, {{28, 1 * KB, RWE, 20}}}},
+        .reattach_ms = 300, .rdp_offset = -1,
+    },
 };
 
 const struct dfu_variant kiln_dfusim_variants[] = {
@@ -233,6 +256,7 @@ const struct dfu_variant kiln_dfusim_variants[] = {
     {"erased-00", DFU_Q_ERASED_00, 0, NULL, {{0, 0, 0, 0}}},
     {"strict", DFU_Q_STRICT, DFU_Q_START_ERROR, NULL, {{0, 0, 0, 0}}},
     {"revy", 0, DFU_Q_BANK2_STUCK, NULL, {{0, 0, 0, 0}}},
+    {"pipe", DFU_Q_PIPE, 0, NULL, {{0, 0, 0, 0}}},
     {"idle-start", 0, DFU_Q_START_ERROR, NULL, {{0, 0, 0, 0}}},
 };
 
@@ -251,6 +275,9 @@ const struct kiln_sim_board kiln_sim_dfu_boards[] = {
     {"stm32u575", "STM32U575 with 2 MB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
     {"gd32vf103", "GD32VF103 with 128 KB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
     {"dfu11", "an application with a DFU 1.1 run-time interface", NULL, kiln_sim_make_dfu},
+    {"lpc", "an LPC boot ROM that calls its DFU mode run-time", NULL, kiln_sim_make_dfu},
+    {"openmoko", "a boot loader with poll times of a minute", NULL, kiln_sim_make_dfu},
+    {"atmel", "an Atmel boot loader: its ids, not its protocol", NULL, kiln_sim_make_dfu},
     {NULL, NULL, NULL, NULL},
 };
 /* clang-format on */

@@ -238,6 +238,38 @@ static void plain_dfu_device_detaches_takes_a_stream_and_leaves(void **state)
     bench_close(&b);
 }
 
+static void quirk_boards_are_written_or_refused_by_name(void **state)
+{
+    static const char *const plain[] = {"lpc", "openmoko", "maple"};
+    static uint8_t image[20001];
+    uint64_t before;
+    struct bench b;
+
+    (void)state;
+    memset(image, 0x42, sizeof image);
+    for (size_t i = 0; i < KILN_ARRAY_LEN(plain); i++) {
+        bench_open(&b, plain[i], NULL);
+        before = b.clock.now_ns;
+        OK_ON(&b, plain[i], dfu_connect(&b));
+        OK_ON(&b, plain[i],
+              b.loader->ops->write(b.loader, &b.ctx, KILN_STREAM_START(0), image, sizeof image,
+                                   NULL));
+        OK_ON(&b, plain[i], b.loader->ops->leave(b.loader, &b.ctx));
+        assert_true(b.clock.now_ns - before < 20000 * MS);
+        bench_close(&b);
+    }
+    bench_open(&b, "atmel", NULL);
+    assert_int_equal(dfu_connect(&b), KILN_E_UNSUPPORTED);
+    assert_non_null(strstr(b.ctx.error.message, "FLIP"));
+    bench_close(&b);
+
+    bench_open(&b, "stm32f405?variant=pipe", NULL);
+    OK_ON(&b, "pipe", dfu_connect(&b));
+    cycle(&b, "pipe", FLASH_BASE, 16384);
+    cycle(&b, "pipe", FLASH_BASE + 0x20000, 128 * 1024);
+    bench_close(&b);
+}
+
 /* ---- every request fails once ---- */
 
 static enum kiln_status flash_once(struct bench *b, uint8_t *back, size_t len)
@@ -304,6 +336,7 @@ int main(void)
         cmocka_unit_test(wrong_chip_is_refused_and_right_one_named),
         cmocka_unit_test(given_layout_replaces_the_devices),
         cmocka_unit_test(plain_dfu_device_detaches_takes_a_stream_and_leaves),
+        cmocka_unit_test(quirk_boards_are_written_or_refused_by_name),
         cmocka_unit_test(any_request_may_fail_in_any_way),
     };
 
