@@ -151,7 +151,11 @@ struct kiln_esp_facts {
     uint32_t sdio_conf; /* RTC_CNTL_SDIO_CONF_REG, which overrides the flash supply; 0: none */
     struct kiln_esp_bits crypt_config; /* width 0: the chip has none */
     struct kiln_esp_bits
-        key_hidden; /* set: the flash key is programmed; width 0: see key_purpose */
+        key_hidden; /* all set: the flash key cannot be read and is taken for programmed; width 0: see key_purpose */
+    struct kiln_esp_bits key_long; /* set: the flash key has 256 bits; width 0: it always has */
+    struct kiln_esp_bits key_hidden_long; /* key_hidden of a key of 256 bits by `key_long` */
+    uint32_t
+        key_block; /* first word of a flash key that can be read: any bit set means programmed */
     struct kiln_esp_bits key_purpose[6]; /* width 0 ends the list */
     struct kiln_esp_value
         spi_pads; /* pins of the flash as SPI_ATTACH takes them, if the ROM does not look */

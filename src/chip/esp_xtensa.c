@@ -159,6 +159,7 @@ static const struct kiln_esp_facts esp32_facts = {
     .no_manual_encrypt = {0x3ff5a018, 7, 1, 0},
     .crypt_config = {0x3ff5a014, 28, 4, 0},
     .key_hidden = {0x3ff5a000, 16, 1, 0},
+    .key_block = 0x3ff5a038,
     .sdio_conf = 0x3ff48074,
     .spi_pads = {{{0x3ff5a014, 0, 5, 0},
                   {0x3ff5a014, 5, 5, 6},

@@ -158,12 +158,41 @@ static enum kiln_status flag(struct kiln_esp_session *session, const struct kiln
 #define PURPOSE_XTS_256_2 3u
 #define PURPOSE_XTS_128   4u
 
+#define KEY_WORDS      4u
+#define KEY_WORDS_LONG 8u
+
+/* A chip whose key block has no purpose: the key is there if it cannot be read, or is not zero. */
+static enum kiln_status find_key_block(struct kiln_esp_session *session, bool *out_has)
+{
+    const struct kiln_esp_facts *facts = session->esp->facts;
+    const struct kiln_esp_bits *bits = &facts->key_hidden;
+    uint32_t hidden = 0, word = 0;
+    bool by_length, is_long;
+    size_t words;
+
+    KILN_TRY(flag(session, &facts->key_long, &by_length));
+    is_long = by_length || facts->key_long.width == 0;
+    words = is_long ? KEY_WORDS_LONG : KEY_WORDS;
+    if (by_length)
+        bits = &facts->key_hidden_long;
+    KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, bits, &hidden));
+    *out_has = hidden == (1u << bits->width) - 1;
+    for (size_t i = 0; i < words && !*out_has; i++) {
+        KILN_TRY(kiln_esp_read_reg(session->esp, &session->ctx, facts->key_block + 4 * (uint32_t)i,
+                                   &word));
+        *out_has = word != 0;
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status find_key(struct kiln_esp_session *session, bool *out_has)
 {
     const struct kiln_esp_facts *facts = session->esp->facts;
     unsigned seen = 0;
 
-    KILN_TRY(flag(session, &facts->key_hidden, out_has));
+    *out_has = false;
+    if (facts->key_hidden.width != 0)
+        return find_key_block(session, out_has);
     for (size_t i = 0; i < KILN_ARRAY_LEN(facts->key_purpose); i++) {
         uint32_t purpose = 0;
 

@@ -245,6 +245,22 @@ static void eye_for_security(void **state)
     kiln_esp_session_free(session);
 }
 
+/* A key block without a purpose that can be read and is not zero is a key, in its last word too. */
+static void a_readable_flash_key_is_a_key(void **state)
+{
+    struct kiln_esp_session *session = create("sim:esp32", true);
+    struct kiln_esp_protection protection;
+
+    (void)state;
+    must(session, kiln_esp_session_connect(session));
+    must(session, kiln_esp_session_protection(session, &protection));
+    assert_false(protection.has_key);
+    must(session, kiln_esp_session_write_reg(session, 0x3ff5a038 + 7 * 4, 1, 0xffffffff));
+    must(session, kiln_esp_session_protection(session, &protection));
+    assert_true(protection.has_key);
+    kiln_esp_session_free(session);
+}
+
 /* No stub, no reading, no MD5, and yet it writes. */
 static void secure_download_mode_writes(void **state)
 {
@@ -328,6 +344,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(regions_are_written),
     cmocka_unit_test(encryption_is_refused_where_the_rom_cannot),
     cmocka_unit_test(eye_for_security),
+    cmocka_unit_test(a_readable_flash_key_is_a_key),
     cmocka_unit_test(secure_download_mode_writes),
     cmocka_unit_test(the_wrong_chip_is_refused),
     cmocka_unit_test(a_watcher_sees_all_that_passes),
