@@ -8,7 +8,9 @@ esptool is taken from $ESPTOOL or from PATH, dfu-util from PATH; a peer that is 
 column stays empty. Every time is the wall time of a whole command, the median of some runs where they are short. "limit"
 is what wire and flash chip need in the best case: the larger of (compressed bytes at ten bits each) and (erase and program
 times of the sectors that differ) for the ESP32, the sum of erase and program times for the STM32, whose ROM does one after
-another. The limit holds nothing for connecting, for the flasher stub (7 KB on the wire) and for hashing or reading back.
+another. The limit holds nothing for connecting, for the flasher stub (7 KB on the wire) and for hashing or reading back, and takes
+wire and flash chip to work side by side from the first moment to the last; a target is for the whole command all the same.
+Behind a first write stand both sides of its limit and what the command spent on sending stub and data.
 Ratios of one run can be compared between machines; seconds cannot.
 """
 

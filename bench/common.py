@@ -32,6 +32,11 @@ class Failed(Exception):
 
 
 def wall(command, timeout=400, allow=(0,)):
+    return timed(command, timeout, allow)[0]
+
+
+def timed(command, timeout=400, allow=(0,)):
+    """Seconds, and what the command printed."""
     began = time.monotonic()
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=timeout, check=False)
@@ -39,7 +44,7 @@ def wall(command, timeout=400, allow=(0,)):
     if done.returncode not in allow:
         tail = done.stdout.decode('utf-8', 'replace').strip().splitlines()[-6:]
         raise Failed('%s: exit status %d\n    %s' % (' '.join(command), done.returncode, '\n    '.join(tail)))
-    return spent
+    return spent, done.stdout
 
 
 def read(path):
@@ -80,12 +85,12 @@ class Bench:
     def wanted(self, name):
         return not self.only or any(word in name for word in self.only)
 
-    def row(self, name, kiln_s, limit_s=None, peer=None, peer_s=None, target=None):
-        """target: ('limit' or 'peer' or 'seconds', largest value that is good)"""
+    def row(self, name, kiln_s, limit_s=None, peer=None, peer_s=None, target=None, note=None):
+        """target: ('limit' or 'peer' or 'seconds', largest value that is good); note: behind it"""
         value = {None: None, 'seconds': kiln_s, 'limit': kiln_s / limit_s if limit_s else None,
                  'peer': kiln_s / peer_s if peer_s else None}[target[0] if target else None]
         self.rows.append({'name': name, 'kiln_s': kiln_s, 'limit_s': limit_s, 'peer': peer, 'peer_s': peer_s,
-                          'target': target, 'met': None if value is None else value <= target[1]})
+                          'target': target, 'met': None if value is None else value <= target[1], 'note': note})
         print(self.line(self.rows[-1]), flush=True)
 
     HEAD = '%-44s %9s %9s %7s %18s %7s  %s' % ('', 'kiln', 'limit', '/limit', 'peer', '/peer', 'target')
@@ -103,6 +108,7 @@ class Bench:
             kind, limit = row['target']
             what = '<= %g ms' % (limit * 1000) if kind == 'seconds' else '<= %g of %s' % (limit, kind)
             target = what + ('' if row['met'] is None else ', met' if row['met'] else ', MISSED')
+        target += '; ' + row['note'] if target and row['note'] else row['note'] or ''
         peer = '' if row['peer'] is None else '%s %s' % (row['peer'], seconds(row['peer_s']) or 'missing')
         return '%-44s %9s %9s %7s %18s %7s  %s' % (row['name'], seconds(row['kiln_s']), seconds(row['limit_s']),
                                                    ratio(row['limit_s']), peer, ratio(row['peer_s']), target)

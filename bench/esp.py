@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """ESP32 rows: over a PTY against esptool, and many boards from one process."""
 
+import json
 import os
 import statistics
 import struct
@@ -8,7 +9,7 @@ import subprocess
 import time
 import zlib
 
-from common import FIRMWARE, RUNS, Failed, median_of, read, wall, write
+from common import FIRMWARE, RUNS, Failed, median_of, read, timed, wall, write
 
 SECTOR = 4096
 
@@ -21,6 +22,7 @@ NOR_PAGE_PROGRAM_S = 0.0005
 class EspRows:
     def __init__(self, bench):
         self.bench = bench
+        self.printed = b''
 
     def esp_files(self, version):
         return [(0x1000, os.path.join(FIRMWARE, 'esp32-bootloader.bin')),
@@ -38,20 +40,21 @@ class EspRows:
             until = time.monotonic() + 5
             while not os.path.exists(port) and time.monotonic() < until:
                 time.sleep(0.02)
-            spent = [wall(command(port)) for command in commands]
+            for command in commands:
+                spent, self.printed = timed(command(port))
         finally:
             simulator.terminate()
             simulator.wait()
             if os.path.islink(port):
                 os.unlink(port)
-        return spent[-1], read(backing)
+        return spent, read(backing)
 
     @staticmethod
     def holds(flash, files):
         return all(flash[at:at + os.path.getsize(path)] == read(path) for at, path in files)
 
     def esp_limit(self, before, files, baud):
-        """Seconds: sectors that differ, compressed on the wire, against their erase and program times."""
+        """Seconds of the wire and of the flash chip: sectors that differ, compressed, and their erase and program times."""
         wire = flash_s = 0
         for at, path in files:
             new = read(path)
@@ -63,16 +66,24 @@ class EspRows:
             flash_s += whole_blocks * NOR_BLOCK_ERASE_S + rest * NOR_SECTOR_ERASE_S
             flash_s += sum(NOR_PAGE_PROGRAM_S for i in changed for page in range(i, i + SECTOR, 256)
                            if new[page:page + 256].strip(b'\xff'))
-        return max(wire * 10 / baud, flash_s)
+        return wire * 10 / baud, flash_s
 
     def kiln_esp(self, files, baud):
-        return lambda port: [self.bench.kiln, 'flash', '-q', '-b', str(baud), '-d', port, '--before', 'no-reset', '--after',
+        return lambda port: [self.bench.kiln, 'flash', '--json', '-b', str(baud), '-d', port, '--before', 'no-reset', '--after',
                              'stay'] + ['%s@0x%x' % (path, at) for at, path in files]
 
     def esptool_esp(self, files, baud):
         return lambda port: self.bench.esptool + ['--chip', 'esp32', '--port', port, '--baud', str(baud), '--before', 'no-reset',
                                             '--after', 'no-reset', 'write-flash'] + [
                                                 word for at, path in files for word in ('0x%x' % at, path)]
+
+    def transfer_s(self):
+        """What the last command, Kiln's own, says of the time between its first and its last change to the flash."""
+        for line in reversed(self.printed.splitlines()):
+            event = json.loads(line)
+            if event.get('event') == 'result':
+                return event['transfer_ms'] / 1000
+        raise Failed('kiln: no result')
 
     def big_app(self):
         """Three times the application one behind the other: about a megabyte that compresses like code."""
@@ -88,18 +99,24 @@ class EspRows:
                 before[at:at + os.path.getsize(path)] = read(path)
         if start == 'edit':
             files = self.esp_files(2)
-        limit = self.esp_limit(before, files, baud)
+        wire_s, flash_s = self.esp_limit(before, files, baud)
+        limit = max(wire_s, flash_s)
+        data = []
 
         def run(who, command):
             spent, after = self.with_esp(before, [command(files, baud)])
             if not self.holds(after, files):
                 raise Failed('%s: the flash does not hold the files' % who)
+            if who == 'kiln':
+                data.append(self.transfer_s())
             return spent
 
         kiln_s = median_of(lambda: run('kiln', self.kiln_esp), RUNS)
+        note = 'wire %.2f s, flash %.2f s; stub and data took %.2f s' % (wire_s, flash_s, statistics.median(data))
         peer_s = median_of(lambda: run('esptool', self.esptool_esp), RUNS) if self.bench.esptool else None
         self.bench.row(name, kiln_s, limit or None, 'esptool', peer_s,
-                 ('limit', limit_target) if limit_target else ('peer', peer_target) if peer_target else None)
+                 ('limit', limit_target) if limit_target else ('peer', peer_target) if peer_target else None,
+                 note if limit_target else None)
 
     def esp_read(self, name, baud, size):
         flash = bytearray(b'\xff' * 0x400000)
