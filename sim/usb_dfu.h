@@ -103,8 +103,12 @@ struct dfu_row {
     /* What GETSTATUS tells the host to wait, and what the work really takes. */
     uint16_t poll_set_ms, poll_erase_ms, poll_write_ms, poll_mass_ms;
     uint32_t program_ns_per_byte, mass_erase_ms;
-    uint16_t reattach_ms; /* from leaving the bus to being back, where it comes back */
-    int16_t rdp_offset;   /* of the RDP byte in the option bytes, -1: none */
+    uint16_t reattach_ms;   /* from leaving the bus to being back, where it comes back */
+    int16_t rdp_offset;     /* of the RDP byte in the option bytes, -1: none */
+    uint8_t wrp_offset;     /* of 16 bits there, one a sector, 0: writing it is refused; 0: none */
+    bool complements;       /* each option byte is followed by its complement, or counts as FF */
+    const uint8_t *options; /* as the factory leaves them; NULL: FF but for RDP */
+    size_t options_len;
     uint32_t quirks;
 };
 
@@ -180,6 +184,8 @@ struct dfu_work {
 };
 
 void kiln_dfusim_mem_init(struct dfu_sim *sim);
+/* The RDP byte goes back to level 0. */
+void kiln_dfusim_mem_unprotect(struct dfu_sim *sim);
 uint8_t kiln_dfusim_mem_erased(const struct dfu_sim *sim);
 /* Bytes at `address`, NULL if there is nothing that may be accessed so; *out_left is how many follow. */
 uint8_t *kiln_dfusim_mem_find(struct dfu_sim *sim, uint32_t address, uint8_t access,

@@ -96,7 +96,7 @@ static struct dfu_work do_command(struct dfu_sim *sim)
             work = kiln_dfusim_mem_erase_all(sim);
     } else if (is_command(sim, COMMAND_READ_UNPROTECT, 1)) {
         work = kiln_dfusim_mem_erase_all(sim);
-        sim->read_protected = false;
+        kiln_dfusim_mem_unprotect(sim);
         work.resets = true;
     } else if (!is_command(sim, COMMAND_GET, 1)) {
         work.status = DFU_ERR_TARGET;

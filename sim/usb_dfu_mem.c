@@ -20,6 +20,31 @@ uint8_t kiln_dfusim_mem_erased(const struct dfu_sim *sim)
     return (sim->row.quirks & DFU_Q_ERASED_00) != 0 ? 0x00 : 0xFF;
 }
 
+static void put_protection(const struct dfu_sim *sim, uint8_t *options, uint8_t value)
+{
+    options[sim->row.rdp_offset] = value;
+    if (sim->row.complements)
+        options[sim->row.rdp_offset + 1] = (uint8_t)~value;
+}
+
+/* What the option byte loader takes for the RDP byte: without its complement it counts as FF. */
+static bool protects(const struct dfu_sim *sim, const uint8_t *options)
+{
+    uint8_t value = options[sim->row.rdp_offset];
+
+    return value != RDP_LEVEL_0 ||
+           (sim->row.complements && (options[sim->row.rdp_offset + 1] ^ value) != 0xff);
+}
+
+void kiln_dfusim_mem_unprotect(struct dfu_sim *sim)
+{
+    sim->read_protected = false;
+    for (size_t r = 0; r < DFU_REGIONS; r++)
+        if (sim->row.region[r].area == DFU_AREA_OPTION && sim->mem[r] != NULL &&
+            sim->row.rdp_offset >= 0)
+            put_protection(sim, sim->mem[r], RDP_LEVEL_0);
+}
+
 void kiln_dfusim_mem_init(struct dfu_sim *sim)
 {
     for (size_t r = 0; r < DFU_REGIONS; r++) {
@@ -29,9 +54,33 @@ void kiln_dfusim_mem_init(struct dfu_sim *sim)
             continue;
         memset(sim->mem[r], region->area == DFU_AREA_FLASH ? kiln_dfusim_mem_erased(sim) : 0xFF,
                sim->mem_len[r]);
-        if (region->area == DFU_AREA_OPTION && sim->row.rdp_offset >= 0)
-            sim->mem[r][sim->row.rdp_offset] = sim->read_protected ? 0x00 : RDP_LEVEL_0;
+        if (region->area != DFU_AREA_OPTION)
+            continue;
+        if (sim->row.options != NULL)
+            memcpy(sim->mem[r], sim->row.options, KILN_MIN(sim->row.options_len, sim->mem_len[r]));
+        if (sim->row.rdp_offset >= 0)
+            put_protection(sim, sim->mem[r], sim->read_protected ? 0x00 : RDP_LEVEL_0);
     }
+}
+
+/* A sector whose nWRP bit is 0 is neither erased nor programmed, and nothing is said (AN2662). */
+static bool is_write_protected(const struct dfu_sim *sim, const struct sector *sector)
+{
+    unsigned index = 0;
+    size_t start = 0;
+
+    if (sim->row.wrp_offset == 0)
+        return false;
+    for (const struct dfu_sectors *g = sim->row.region[sector->region].group; g != sector->group;
+         g++) {
+        index += g->count;
+        start += (size_t)g->count * g->size;
+    }
+    index += (unsigned)((sector->offset - start) / sector->group->size);
+    for (size_t r = 0; r < DFU_REGIONS; r++)
+        if (sim->row.region[r].area == DFU_AREA_OPTION && sim->mem[r] != NULL && index < 12)
+            return (kiln_le16(sim->mem[r] + sim->row.wrp_offset) >> index & 1) == 0;
+    return false;
 }
 
 static bool find_sector(const struct dfu_sim *sim, uint32_t address, struct sector *out)
@@ -109,7 +158,7 @@ static void erase_sector(struct dfu_sim *sim, const struct sector *sector)
     if (power_is_cut(sim))
         len /= 2;
     sim->erases++;
-    if (!is_bad(sim, sector))
+    if (!is_bad(sim, sector) && !is_write_protected(sim, sector))
         memset(sim->mem[sector->region] + sector->offset, kiln_dfusim_mem_erased(sim), len);
 }
 
@@ -160,7 +209,7 @@ static struct dfu_work program_option(struct dfu_sim *sim, uint8_t *at, const ui
 
     memmove(at, bytes, len);
     if (rdp >= 0) {
-        bool protect = sim->mem[region][rdp] != RDP_LEVEL_0;
+        bool protect = protects(sim, sim->mem[region]);
 
         if (sim->read_protected && !protect)
             work.ns += kiln_dfusim_mem_erase_all(sim).ns;
@@ -178,7 +227,8 @@ static void program_flash(struct dfu_sim *sim, uint32_t address, const uint8_t *
         struct sector sector;
         uint8_t *at;
 
-        if (!find_sector(sim, address + (uint32_t)i, &sector) || is_bad(sim, &sector))
+        if (!find_sector(sim, address + (uint32_t)i, &sector) || is_bad(sim, &sector) ||
+            is_write_protected(sim, &sector))
             continue;
         at = sim->mem[sector.region] + (address + i - sim->row.region[sector.region].base);
         *at = (sim->row.quirks & DFU_Q_ERASED_00) != 0 ? *at | bytes[i] : *at & bytes[i];

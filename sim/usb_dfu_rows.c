@@ -54,6 +54,30 @@
             "@OTP Memory /0x1FFF7800/01*512 e,01*016 e", "@Device Feature/0xFFFF0000/01*004 e", \
     }
 
+/*
+ * Option bytes as parts leave the factory. R: RM0091 Rev 10 (F072), reset value of the F4's and F7's OPTCR, of
+ * the L4's and U5's OPTR, of the H743's OPTSR; the rest G.
+ */
+#define FF4 0xFF, 0xFF, 0xFF, 0xFF
+static const uint8_t options_f405[] = {0xEF, 0xAA, 0xFF, 0xFF, FF4, 0xFF, 0xFF, 0xFF, 0xFF, FF4};
+static const uint8_t options_f429[] = {0xEF, 0xAA, 0xFF, 0xFF, FF4, 0xFF, 0x3F, 0xFF, 0xFF, FF4};
+static const uint8_t options_f072[] = {0xAA, 0x55, 0xFF, 0x00, 0xFF, 0x00, 0xFF, 0x00,
+                                       0xFF, 0x00, 0xFF, 0x00, 0xFF, 0x00, 0xFF, 0x00};
+static const uint8_t options_f746[] = {0xFF, 0xAA, 0xFF, 0xFF, FF4, 0xFF, 0xC0, 0xFF, 0xFF, FF4,
+                                       0x80, 0x00, 0xFF, 0xFF, FF4, 0x40, 0x00, 0xFF, 0xFF, FF4};
+static const uint8_t options_l452[] = {0xAA, 0xF8, 0xEF, 0xFF, 0x55, 0x07, 0x10, 0x00, 0xFF, 0xFF,
+                                       0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF,
+                                       0xFF, 0xFF, 0x00, 0x00, 0xFF, 0xFF, 0x00, 0xFF, 0x00, 0x00,
+                                       0xFF, 0x00, 0xFF, 0xFF, 0x00, 0xFF, 0x00, 0x00, 0xFF, 0x00};
+static const uint8_t options_h743[] = {0xF0, 0xAA, 0xC6, 0x1B, 0xF0, 0xAA, 0xC6, 0x1B, 0x00, 0x00,
+                                       0x00, 0x00, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0x00, 0x00, 0x00,
+                                       0xFF, 0x00, 0x00, 0x00, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0x00,
+                                       0x00, 0x00, 0xFF, 0x00, 0x00, 0x00, 0x00, 0x08, 0xF0, 0x1F};
+static const uint8_t options_u575[] = {0xAA, 0xF8, 0xEF, 0x1F, 0x7F, 0x00, 0x00, 0x08, 0x7F,
+                                       0x00, 0xF9, 0x0B, 0x7C, 0x00, 0x80, 0x0F, FF4,  FF4,
+                                       0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0xFF, 0x00, 0xFF};
+#define OPTIONS(bytes) .options = bytes, .options_len = sizeof bytes
+
 /* clang-format off */
 const struct dfu_row kiln_dfusim_rows[] = {
     {   /* L, P; erase E; program E: 16 us a byte; poll of a block: E, 159 to 182 s in blocks of 2 KB */
@@ -63,6 +87,7 @@ const struct dfu_row kiln_dfusim_rows[] = {
         .protocol = 2, .alt = F4_ALTS, .region = F4_REGIONS(F4_BANK),
         .poll_set_ms = 104, .poll_erase_ms = 100, .poll_write_ms = 104, .poll_mass_ms = 100,
         .program_ns_per_byte = 16000, .mass_erase_ms = 11000, .reattach_ms = 500,
+        .wrp_offset = 8, OPTIONS(options_f405),
         .rdp_offset = 1, .quirks = DFU_Q_START_ERROR,
     },
     {   /* as the F405; the descriptor fault is that of the 1 MB parts */
@@ -72,6 +97,7 @@ const struct dfu_row kiln_dfusim_rows[] = {
         .protocol = 2, .alt = F4_ALTS, .region = F4_REGIONS(F4_BANK),
         .poll_set_ms = 104, .poll_erase_ms = 100, .poll_write_ms = 104, .poll_mass_ms = 100,
         .program_ns_per_byte = 16000, .mass_erase_ms = 11000, .reattach_ms = 500,
+        .wrp_offset = 8, OPTIONS(options_f429),
         .rdp_offset = 1, .quirks = DFU_Q_START_ERROR | DFU_Q_SHORT_STRING,
     },
     {   /* as the F405, half of its flash */
@@ -97,6 +123,7 @@ const struct dfu_row kiln_dfusim_rows[] = {
                    {DFU_AREA_OPTION, 0x1FFFF800, {{1, 16, RW, 0}}}},
         .poll_set_ms = 5, .poll_erase_ms = 40, .poll_write_ms = 60, .poll_mass_ms = 40,
         .program_ns_per_byte = 26750, .mass_erase_ms = 40, .reattach_ms = 500,
+        .complements = true, OPTIONS(options_f072),
         .rdp_offset = 0, .quirks = DFU_Q_START_ERROR,
     },
     {   /* ST's loader of its device library: string as in L; D: 30 ms a page, 52.5 us for 16 bits */
@@ -131,6 +158,7 @@ const struct dfu_row kiln_dfusim_rows[] = {
                    {DFU_AREA_OPTION, 0x1FFF0000, {{1, 32, RW, 0}}}},
         .poll_set_ms = 104, .poll_erase_ms = 100, .poll_write_ms = 104, .poll_mass_ms = 100,
         .program_ns_per_byte = 16000, .mass_erase_ms = 16000, .reattach_ms = 500,
+        .wrp_offset = 8, OPTIONS(options_f746),
         .rdp_offset = 1, .quirks = DFU_Q_START_ERROR,
     },
     {   /* L: its flash string stands on all three alternates; D: 22 ms, 85 us for 64 bits; polls G */
@@ -155,6 +183,7 @@ const struct dfu_row kiln_dfusim_rows[] = {
                    {DFU_AREA_OPTION, 0x5200201C, {{1, 128, RW, 0}}}},
         .poll_set_ms = 5, .poll_erase_ms = 1000, .poll_write_ms = 15, .poll_mass_ms = 1000,
         .program_ns_per_byte = 9063, .mass_erase_ms = 16000, .reattach_ms = 500,
+        OPTIONS(options_h743),
         .rdp_offset = 1, .quirks = DFU_Q_START_ERROR | DFU_Q_BANK2_STUCK,
     },
     {   /* the H743's rows with one bank of 1 MB; option bytes G */
@@ -180,7 +209,8 @@ const struct dfu_row kiln_dfusim_rows[] = {
                    {DFU_AREA_OPTION, 0x1FFF7800, {{1, 40, RW, 0}}},
                    {DFU_AREA_OTP, 0x1FFF7000, {{1, 1 * KB, RW, 0}}}},
         .poll_set_ms = 5, .poll_erase_ms = 20, .poll_write_ms = 25, .poll_mass_ms = 20,
-        .program_ns_per_byte = 10250, .mass_erase_ms = 25, .reattach_ms = 500, .rdp_offset = 0,
+        .program_ns_per_byte = 10250, .mass_erase_ms = 25, .reattach_ms = 500, OPTIONS(options_l452),
+        .rdp_offset = 0,
         .quirks = DFU_Q_START_ERROR | DFU_Q_STALL_BUSY | DFU_Q_LEAVE_SILENT,
     },
     {   /* L; no dfuDNBUSY: dfu-util ticket 145 (seen on a U5A9); times G */
@@ -193,7 +223,8 @@ const struct dfu_row kiln_dfusim_rows[] = {
         .region = {{DFU_AREA_FLASH, 0x08000000, {{256, 8 * KB, RWE, 2}}},
                    {DFU_AREA_OTP, 0x0BFA0000, {{1, 512, RW, 0}}},
                    {DFU_AREA_OPTION, 0x40022040, {{1, 64, RW, 0}}}},
-        .program_ns_per_byte = 7400, .mass_erase_ms = 400, .reattach_ms = 500, .rdp_offset = 0,
+        .program_ns_per_byte = 7400, .mass_erase_ms = 400, .reattach_ms = 500, OPTIONS(options_u575),
+        .rdp_offset = 0,
         .quirks = DFU_Q_START_ERROR | DFU_Q_NO_DNBUSY,
     },
     {   /* L: the string is wrong, pages are 1 KB, the third letter of the serial number is the size; P;

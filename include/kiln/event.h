@@ -16,6 +16,7 @@ enum kiln_event_kind {
     KILN_EVENT_PROGRESS, /* phase, done, total */
     KILN_EVENT_DEVICE,   /* target: who the device is */
     KILN_EVENT_PLAN,     /* plan: what will be done */
+    KILN_EVENT_OPTIONS,  /* options: the option bytes that the job will change */
     KILN_EVENT_NOTE,     /* text: something a person should know (assumption, quirk, warning) */
     KILN_EVENT_RESULT    /* the last event of every job: status, error, state, totals */
 };
@@ -48,6 +49,28 @@ struct kiln_event_partition {
     uint32_t flags; /* bit 0 encrypted, bit 1 read-only */
 };
 
+struct kiln_event_option {
+    const char *name;        /* as in the part's reference manual: "nBOOT0" */
+    uint64_t address;        /* of the first byte it lies in */
+    uint32_t value, changed; /* as it is; as it will be, equal unless this job changes it */
+    uint8_t width;           /* bits */
+    const char *text;        /* in words, of `changed`; "" if there are none */
+};
+
+/* Option bytes of an STM32. */
+struct kiln_event_options {
+    const char *series; /* "STM32F2/F4", "" if their layout is not known */
+    const char *source; /* where the layout comes from */
+    uint64_t address;
+    const uint8_t *raw; /* as they were read */
+    size_t raw_len;
+    const struct kiln_event_option *options;
+    size_t option_count;
+    const char
+        *more; /* options that only some parts of the series have and that are not decoded since
+                         it is not known which part this is, ' ' between; "" if none */
+};
+
 struct kiln_event_target {
     const char *chip;  /* "esp32", "" if only the bootloader is known */
     const char *title; /* "ESP32-D0WD-V3 (revision v3.1)" */
@@ -62,6 +85,8 @@ struct kiln_event_target {
     size_t region_count;
     const struct kiln_event_partition *partitions; /* of an ESP chip; only a job INFO reads them */
     size_t partition_count;
+    const struct kiln_event_options
+        *options; /* NULL if there are none or only a job INFO would read */
 };
 
 enum kiln_step_kind { KILN_STEP_SKIP, KILN_STEP_ERASE, KILN_STEP_WRITE, KILN_STEP_VERIFY };
@@ -102,6 +127,7 @@ struct kiln_event {
     uint64_t done, total;
     const struct kiln_event_target *target;
     const struct kiln_event_plan *plan;
+    const struct kiln_event_options *options;
     const struct kiln_event_result *result;
 };
 

@@ -38,6 +38,7 @@ struct cli_args {
     const char *send;
     const char *time;
     struct cli_list elf;
+    struct cli_list sets;
     uint64_t duration_s;
     const char *root;
     const char *project;

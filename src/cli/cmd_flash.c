@@ -48,8 +48,25 @@ static int run_either(struct cli *cli, enum kiln_verb verb)
     return run_verb(cli, verb);
 }
 
+/* No file: option bytes instead of firmware. */
+static int run_options(struct cli *cli)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+
+    if (cli->args.operand_count > 0 || cli->args.project != NULL || cli->args.environment != NULL ||
+        cli->args.boot != NULL || cli->args.erase_all)
+        return cli_usage(cli, "--set changes option bytes and nothing else: the board resets "
+                              "itself after it; flash files in a run of their own");
+    request.verb = KILN_VERB_OPTIONS;
+    request.sets = cli->args.sets.word;
+    request.set_count = cli->args.sets.count;
+    return cli_run_job(cli, &request);
+}
+
 static int run_flash(struct cli *cli)
 {
+    if (cli->args.sets.count > 0)
+        return run_options(cli);
     return run_either(cli, KILN_VERB_FLASH);
 }
 
@@ -83,6 +100,7 @@ static const char *const flash_options[] = {"device",
                                             "stub-dir",
                                             "trace",
                                             "wait",
+                                            "set",
                                             "json",
                                             "quiet",
                                             "verbose",
@@ -99,6 +117,8 @@ static const char *const flash_examples[] = {
     "start the application that is in partition ota_1 from now on; with a file, put it there first",
     "kiln flash -n firmware.elf",
     "show what would be erased and written",
+    "kiln flash -n --set BOR_LEV=0 --set nBOOT0=1",
+    "show what would change in the option bytes of an STM32; `kiln info` names them",
     NULL};
 
 const struct cli_command cli_cmd_flash = {
@@ -110,7 +130,10 @@ const struct cli_command cli_cmd_flash = {
                "binary. A raw binary needs an address, given or found in its vector table. On an "
                "ESP chip a bootloader, a partition table and an application find their places by "
                "themselves, and FILE@NAME goes to the partition of that name. Without a file, the "
-               "project of the current folder (or of -p) says what to flash: see `kiln project`.",
+               "project of the current folder (or of -p) says what to flash: see `kiln project`. "
+               "With --set NAME=VALUE the option bytes of an STM32 are changed instead: other "
+               "bits are kept, complements are made, and they are read again after the board has "
+               "reset itself.",
     .options = flash_options,
     .examples = flash_examples,
     .group = CLI_GROUP_BOARD,

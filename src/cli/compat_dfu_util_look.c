@@ -167,6 +167,7 @@ static void on_event(struct renderer *renderer, size_t job, const struct kiln_ev
     case KILN_EVENT_DEVICE:
         take_target(self, event->target);
         break;
+    case KILN_EVENT_OPTIONS:
     case KILN_EVENT_PLAN:
         break;
     case KILN_EVENT_RESULT:

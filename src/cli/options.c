@@ -122,6 +122,9 @@ static const struct cli_option options[] = {
     {"secure-pad", 0, CLI_CHOICE, FIELD(secure_pad), CLI_NOT_TOLD, "VERSION", pad_choices,
      "leave room so that the ESP image ends right once it is signed for secure boot"},
     {"send", 0, CLI_TEXT, FIELD(send), CLI_NOT_TOLD, "FILE", NULL, "send this file at once"},
+    {"set", 0, CLI_LIST, FIELD(sets), CLI_NOT_TOLD, "NAME=VALUE", NULL,
+     "change an option byte of an STM32 by its name in the reference manual; may be given several "
+     "times"},
     {"size", 's', CLI_NUMBER, FIELD(size), FIELD(has_size), "SIZE", NULL,
      "how many bytes; k and M are understood"},
     {"stub-dir", 0, CLI_TEXT, FIELD(stub_dir), CLI_NOT_TOLD, "FOLDER", NULL,

@@ -43,6 +43,33 @@ static void add_partitions(json_t *object, const struct kiln_event_target *targe
     json_decref(partitions);
 }
 
+static void add_options(json_t *object, const struct kiln_event_options *options)
+{
+    json_t *view = json_object(), *list = json_array();
+    char raw[513] = "";
+
+    for (size_t i = 0; i < options->raw_len && 2 * i + 2 < sizeof raw; i++)
+        snprintf(raw + 2 * i, 3, "%02x", options->raw[i]);
+    for (size_t i = 0; i < options->option_count; i++) {
+        const struct kiln_event_option *option = &options->options[i];
+        json_t *item = json_object();
+
+        set_text(item, "name", option->name);
+        set_number(item, "address", option->address);
+        set_number(item, "value", option->value);
+        if (option->changed != option->value)
+            set_number(item, "changed", option->changed);
+        set_text(item, "text", option->text);
+        json_array_append_new(list, item);
+    }
+    set_text(view, "series", options->series);
+    set_text(view, "source", options->source);
+    set_number(view, "address", options->address);
+    set_text(view, "raw", raw);
+    json_object_set_new(view, "options", list);
+    json_object_set_new(object, "option_bytes", view);
+}
+
 static void add_target(json_t *object, const struct kiln_event_target *target)
 {
     json_t *regions = json_array();
@@ -71,6 +98,8 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
     }
     json_object_set_new(object, "regions", regions);
     add_partitions(object, target);
+    if (target->options != NULL)
+        add_options(object, target->options);
 }
 
 static void add_plan(json_t *object, const struct kiln_event_plan *plan)
@@ -121,8 +150,8 @@ static void add_result(json_t *object, const struct kiln_event_result *result)
 
 static void json_event(struct renderer *self, size_t job, const struct kiln_event *event)
 {
-    static const char *const names[] = {"log",  "phase", "progress", "device",
-                                        "plan", "note",  "result"};
+    static const char *const names[] = {"log",  "phase",   "progress", "device",
+                                        "plan", "options", "note",     "result"};
     json_t *object = json_object();
     char *line;
 
@@ -145,6 +174,8 @@ static void json_event(struct renderer *self, size_t job, const struct kiln_even
         add_target(object, event->target);
     if (event->plan != NULL)
         add_plan(object, event->plan);
+    if (event->options != NULL)
+        add_options(object, event->options);
     if (event->result != NULL)
         add_result(object, event->result);
     line = json_dumps(object, JSON_COMPACT);

@@ -108,6 +108,40 @@ static void put_partitions(struct text *text, const struct kiln_event_target *ta
     }
 }
 
+static void put_raw(struct text *text, const struct kiln_event_options *options)
+{
+    put(text, "  Option bytes (layout not known%s)\n",
+        options->series[0] == '\0' ? "; --chip may tell" : "");
+    for (size_t i = 0; i < options->raw_len; i++)
+        put(text, "%s%02x%s", i % 16 == 0 ? "    " : " ", options->raw[i],
+            i % 16 == 15 || i + 1 == options->raw_len ? "\n" : "");
+}
+
+static void put_options(struct text *text, const struct kiln_event_options *options)
+{
+    if (options->series[0] == '\0') {
+        put_raw(text, options);
+        return;
+    }
+    put(text, "  Option bytes at 0x%08llx, %s (%s)\n", (unsigned long long)options->address,
+        options->series, options->source);
+    for (size_t i = 0; i < options->option_count; i++)
+        put(text, "    %-20s 0x%-*x%s\n", options->options[i].name,
+            options->options[i].text[0] != '\0' ? 8 : 1, options->options[i].value,
+            options->options[i].text);
+    if (options->more[0] != '\0')
+        put(text, "    --chip PART tells more, which only some of these parts have: %s\n",
+            options->more);
+}
+
+static void put_option_changes(struct text *text, const struct kiln_event_options *options)
+{
+    put(text, "  Option bytes at 0x%08llx:\n", (unsigned long long)options->address);
+    for (size_t i = 0; i < options->option_count; i++)
+        put(text, "    %-20s 0x%x -> 0x%x  %s\n", options->options[i].name,
+            options->options[i].value, options->options[i].changed, options->options[i].text);
+}
+
 /* What `kiln info` was asked for. */
 static void put_details(struct text *text, const struct kiln_event_target *target)
 {
@@ -121,6 +155,8 @@ static void put_details(struct text *text, const struct kiln_event_target *targe
         put_regions(text, target);
     if (target->partition_count > 0)
         put_partitions(text, target);
+    if (target->options != NULL)
+        put_options(text, target->options);
 }
 
 static void put_target(const struct cli *cli, struct text *text, const struct kiln_event *event)
@@ -280,6 +316,9 @@ void render_text(const struct cli *cli, const struct kiln_event *event, size_t j
         break;
     case KILN_EVENT_PLAN:
         put_plan(cli, &text, event->plan);
+        break;
+    case KILN_EVENT_OPTIONS:
+        put_option_changes(&text, event->options);
         break;
     case KILN_EVENT_RESULT:
         put_result(cli, &text, event);

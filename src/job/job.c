@@ -168,6 +168,10 @@ static enum kiln_status publish_target(struct kiln_job *job)
         .region_count = info->region_count,
     };
     KILN_TRY(view_partitions(job));
+    if (job->request.verb == KILN_VERB_INFO) {
+        KILN_TRY(kiln_job_options_read(job));
+        job->target.options = kiln_job_options_view(job);
+    }
     kiln_job_emit(job, &event);
     if (info->notes[0] != '\0')
         kiln_job_note(job, "%s", info->notes);
@@ -239,6 +243,8 @@ static enum kiln_status do_verb(struct kiln_job *job)
         return kiln_job_reset(job);
     case KILN_VERB_INFO:
         return describe(job);
+    case KILN_VERB_OPTIONS:
+        return kiln_job_options(job);
     }
     return kiln_fail(&job->ctx, KILN_E_INTERNAL, "unknown verb");
 }
@@ -302,6 +308,9 @@ static void close_links(struct kiln_job *job)
 {
     if (job->loader != NULL)
         job->loader->ops->free(job->loader);
+    if (job->retired != NULL)
+        job->retired->ops->free(job->retired);
+    job->retired = NULL;
     kiln_link_close(job->byte_link);
     kiln_usb_close(job->usb_link);
     kiln_trace_close(job->trace);
@@ -445,6 +454,7 @@ void kiln_job_free(struct kiln_job *job)
     free_strings(&job->request);
     kiln_plan_dispose(&job->plan);
     kiln_job_place_dispose(job);
+    kiln_job_options_dispose(job);
     free(job->regions);
     free(job->partition_view);
     free(job->steps);

@@ -60,6 +60,7 @@ struct kiln_job {
     struct kiln_trace *trace;
     int yielded; /* from the monitor that let go of the port for us, -1 */
     struct kiln_loader *loader;
+    struct kiln_loader *retired; /* the one before the board reset itself: events may point to it */
     const struct kiln_image *
         *images;                /* the request's, those without address replaced by placed ones */
     size_t image_count;         /* of them; one more than the request's where otadata is switched */
@@ -77,6 +78,7 @@ struct kiln_job {
     struct kiln_target_info told;
     struct kiln_event_target target;
     struct kiln_event_region *regions;
+    struct kiln_job_options *options; /* NULL until they were read */
     struct kiln_event_partition *partition_view;
     struct kiln_event_plan plan_view;
     struct kiln_event_step *steps;
@@ -116,6 +118,8 @@ enum kiln_reset_after kiln_job_after(const struct kiln_job *job);
 /* ---- parts of a run, each with the context of the job ---- */
 
 KILN_MUST_USE enum kiln_status kiln_job_open(struct kiln_job *job);
+/* A new loader on the link of a board that has come back. The old one stays if it cannot be had. */
+KILN_MUST_USE enum kiln_status kiln_job_connect_again(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_survey(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_flash(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_verify(struct kiln_job *job);
@@ -125,6 +129,13 @@ KILN_MUST_USE enum kiln_status kiln_job_read_memory(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_run_ram(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_erase(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
+
+KILN_MUST_USE enum kiln_status kiln_job_options(struct kiln_job *job);
+
+/* Reads and decodes the option bytes, if the board has any that can be read: job->options. */
+KILN_MUST_USE enum kiln_status kiln_job_options_read(struct kiln_job *job);
+const struct kiln_event_options *kiln_job_options_view(const struct kiln_job *job);
+void kiln_job_options_dispose(struct kiln_job *job);
 
 /* The same verbs for a device without addresses. */
 KILN_MUST_USE enum kiln_status kiln_job_stream_flash(struct kiln_job *job);

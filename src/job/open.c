@@ -117,6 +117,21 @@ static enum kiln_status connect_loader(struct kiln_job *job)
     return kiln_fail(&job->ctx, KILN_E_INTERNAL, "no loader for this kind of link");
 }
 
+enum kiln_status kiln_job_connect_again(struct kiln_job *job)
+{
+    struct kiln_loader *before = job->loader;
+    enum kiln_status status;
+
+    if (job->retired != NULL)
+        return kiln_fail(&job->ctx, KILN_E_INTERNAL, "the board was connected to twice before");
+    status = connect_loader(job);
+    if (status == KILN_OK)
+        job->retired = before;
+    else
+        job->loader = before;
+    return status;
+}
+
 enum kiln_status kiln_job_open(struct kiln_job *job)
 {
     if (job->request.trace_path != NULL)

@@ -627,5 +627,7 @@ enum kiln_status dfuse_identify(struct kiln_dfu *self, struct kiln_ctx *ctx,
     self->info.caps = caps | KILN_CAP_RUN | KILN_CAP_NEEDS_ERASE;
     if ((self->function.attributes & KILN_DFU_CAN_UPLOAD) != 0)
         self->info.caps |= KILN_CAP_READ;
+    if ((self->quirks & KILN_DFU_QUIRK_STM32) != 0)
+        self->info.caps |= KILN_CAP_OPTION_BYTES;
     return KILN_OK;
 }

@@ -27,6 +27,8 @@ enum kiln_link_kind { KILN_LINK_KIND_BYTE, KILN_LINK_KIND_USB };
 #define KILN_CAP_STREAM 64u
 /* After a write the device can only be left: no verify by reading back. */
 #define KILN_CAP_ONE_SHOT 128u
+/* A region named "Option Bytes" holds what ST's reference manuals say (chip/stm32_options.h). */
+#define KILN_CAP_OPTION_BYTES 256u
 
 #define KILN_REGION_READ  1u
 #define KILN_REGION_ERASE 2u

@@ -338,9 +338,9 @@ static void address_once_blocks_count_and_leave_ends_in_silence(void **state)
     memset(image + 128, 0x22, 2);
     plug(&b, st_config, sizeof st_config, FLASH_4K, script);
     OK_IN(&b, go(&b));
-    assert_int_equal(b.loader->ops->info(b.loader)->caps, KILN_CAP_READ | KILN_CAP_ERASE_ALL |
-                                                              KILN_CAP_RUN | KILN_CAP_NEEDS_ERASE |
-                                                              KILN_CAP_UNPROTECT);
+    assert_int_equal(b.loader->ops->info(b.loader)->caps,
+                     KILN_CAP_READ | KILN_CAP_ERASE_ALL | KILN_CAP_RUN | KILN_CAP_NEEDS_ERASE |
+                         KILN_CAP_UNPROTECT | KILN_CAP_OPTION_BYTES);
     OK_IN(&b, b.loader->ops->erase(b.loader, &b.ctx, 0x08000000, 1024, NULL));
     OK_IN(&b, b.loader->ops->write(b.loader, &b.ctx, 0x08000000, image, sizeof image, NULL));
     OK_IN(&b, b.loader->ops->read(b.loader, &b.ctx, 0x08000000, back, 128, NULL));
