@@ -197,7 +197,8 @@ static bool list_unknown(const struct kiln_chip *chip, char *value)
 
     for (; *asked != NULL; asked++) {
         const struct kiln_chip_note *note;
-        bool found = false;
+        /* A chip of this family that can print to no USB port has none. */
+        bool found = chip->esp != NULL && chip->esp->console == NULL && strcmp(*asked, "USB") == 0;
 
         for (size_t i = 0; (note = kiln_chip_note_at(chip->name, i)) != NULL; i++)
             found |= strcmp(note->name, *asked) == 0;
