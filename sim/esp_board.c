@@ -9,6 +9,7 @@
 
 #define EN_RISES_NS      1000000u   /* 10 kOhm and 100 nF */
 #define EN_RISES_SLOW_NS 400000000u /* variant slow-reset: a large capacitor at EN */
+#define BRIDGE_BAUD      115200u    /* of the adapter at the end of raw TCP, which has no rate */
 
 static struct esp_board *board_of(struct kiln_sim_uart *self)
 {
@@ -40,6 +41,8 @@ static void follow_host_rate(struct esp_board *board)
     const struct kiln_sim_line *line = &board->to_board;
     uint32_t baud = line->count > 0 ? line->ring[line->head].baud : 0;
 
+    if (line->count > 0 && baud == 0)
+        baud = BRIDGE_BAUD;
     if (board->state == ESP_ROM && !board->synced && baud >= 300 && baud <= 1500000)
         board->baud = baud;
 }
