@@ -29,6 +29,7 @@ struct kiln_monitor_options {
     uint32_t baud;      /* 0: 115200, and another one if that gives no text */
     bool find_rate;     /* another rate may be tried if `baud` gives no text either */
     bool reset; /* restart the board once the port is open; else its lines are left in peace */
+    bool reset_by_line; /* as `reset`, where a line of a UART does it; elsewhere nothing is done */
     enum kiln_monitor_eol send_eol;
     enum kiln_monitor_line_end line_end;
     enum kiln_monitor_time time;

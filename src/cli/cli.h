@@ -62,8 +62,8 @@ struct cli_args {
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
     bool mem;
-    bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, no_stub, no_verify,
-        quiet, raw, reset, unprotect, watch;
+    bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, monitor, no_stub,
+        no_verify, quiet, raw, reset, unprotect, watch;
     unsigned verbose;
     bool run_program; /* --run: the operands after the boards are a program and its arguments */
     bool help;
@@ -118,7 +118,8 @@ struct cli {
     struct cli_args args;
     bool tty; /* standard output is a terminal */
     bool color;
-    int width; /* columns */
+    int width;           /* columns */
+    char worked_on[256]; /* the device of the last job, "" if there were several */
 };
 
 /* ---- tables ---- */
@@ -200,6 +201,9 @@ void cli_print_dfu_settings(const struct cli *cli, const struct kiln_device *dev
  */
 int cli_project_load(struct cli *cli, struct kiln_project **out_project,
                      struct cli_files *out_files);
+
+/* Listens to the board that was just flashed, which may still be on its way back; exit status. */
+int cli_monitor_after(struct cli *cli);
 
 struct kiln_monitor_options;
 /*

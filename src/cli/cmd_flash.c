@@ -65,9 +65,16 @@ static int run_options(struct cli *cli)
 
 static int run_flash(struct cli *cli)
 {
-    if (cli->args.sets.count > 0)
-        return run_options(cli);
-    return run_either(cli, KILN_VERB_FLASH);
+    int status;
+
+    if (cli->args.monitor && (cli->args.all || cli->args.devices.count > 1))
+        return cli_usage(cli,
+                         "one monitor listens to one board: --monitor and several boards do not "
+                         "go together");
+    if (cli->args.monitor && cli->args.dry_run)
+        return cli_usage(cli, "--dry-run starts nothing that --monitor could listen to");
+    status = cli->args.sets.count > 0 ? run_options(cli) : run_either(cli, KILN_VERB_FLASH);
+    return status == 0 && cli->args.monitor ? cli_monitor_after(cli) : status;
 }
 
 static int run_verify(struct cli *cli)
@@ -101,6 +108,7 @@ static const char *const flash_options[] = {"device",
                                             "trace",
                                             "wait",
                                             "set",
+                                            "monitor",
                                             "json",
                                             "quiet",
                                             "verbose",
@@ -119,6 +127,8 @@ static const char *const flash_examples[] = {
     "show what would be erased and written",
     "kiln flash -n --set BOR_LEV=0 --set nBOOT0=1",
     "show what would change in the option bytes of an STM32; `kiln info` names them",
+    "kiln flash --monitor",
+    "flash the project here and show what the board says",
     NULL};
 
 const struct cli_command cli_cmd_flash = {

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define BACK_S 10 /* how long a board that was flashed may take to come back */
+
 struct session {
     struct cli *cli;
     struct kiln_monitor *monitor;
@@ -203,7 +205,8 @@ static enum kiln_status open_waiting(struct session *session,
         enum kiln_status status = open_once(session, options, error);
         struct timespec nap = {.tv_nsec = 50000000};
 
-        if (status != KILN_E_NO_DEVICE || left_ms < 50)
+        /* UNSUPPORTED: at that place is a bootloader without a serial port, which may become one. */
+        if ((status != KILN_E_NO_DEVICE && status != KILN_E_UNSUPPORTED) || left_ms < 50)
             return status;
         nanosleep(&nap, NULL);
         left_ms -= 50;
@@ -230,6 +233,10 @@ static void fill_options(const struct session *session, struct kiln_monitor_opti
     options->device = args->devices.count > 0 ? args->devices.word[0] : NULL;
     options->baud = (uint32_t)args->baud;
     options->reset = args->reset;
+    /* What a board says between flashing and listening is lost; it says it again. */
+    options->reset_by_line =
+        args->monitor && (args->after == NULL || strcmp(args->after, "default") == 0 ||
+                          strcmp(args->after, "hard") == 0);
     options->send_eol = (enum kiln_monitor_eol)index_of(enter, args->enter);
     options->line_end = (enum kiln_monitor_line_end)index_of(ends, args->line_end);
     options->time = (enum kiln_monitor_time)index_of(times, args->time);
@@ -316,6 +323,21 @@ static int run_monitor(struct cli *cli)
     kiln_monitor_free(session.monitor);
     kiln_project_free(project);
     return result;
+}
+
+/* A board that was flashed through its USB bootloader needs a moment to become a serial port. */
+int cli_monitor_after(struct cli *cli)
+{
+    cli->args.operand_count = 0;
+    cli->args.baud = 0;
+    cli->args.devices.count = 0;
+    if (cli->worked_on[0] != '\0')
+        cli->args.devices.word[cli->args.devices.count++] = cli->worked_on;
+    if (!cli->args.has_wait || cli->args.wait_s < BACK_S)
+        cli->args.wait_s = BACK_S;
+    cli->args.has_wait = true;
+    cli->command = &cli_cmd_monitor;
+    return run_monitor(cli);
 }
 
 static const char *const monitor_options[] = {

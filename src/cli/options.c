@@ -90,6 +90,8 @@ static const struct cli_option options[] = {
      "append everything that is shown to this file"},
     {"mem", 0, CLI_FLAG, FIELD(mem), CLI_NOT_TOLD, NULL, NULL,
      "the chip's memory and registers instead of its flash; without a file they are shown"},
+    {"monitor", 0, CLI_FLAG, FIELD(monitor), CLI_NOT_TOLD, NULL, NULL,
+     "then show what the board says, as `kiln monitor` does"},
     {"no-stub", 0, CLI_FLAG, FIELD(no_stub), CLI_NOT_TOLD, NULL, NULL,
      "work through the boot ROM alone"},
     {"no-verify", 0, CLI_FLAG, FIELD(no_verify), CLI_NOT_TOLD, NULL, NULL,

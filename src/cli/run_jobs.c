@@ -293,7 +293,10 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
     struct kiln_device_list devices = {0};
     int status = choose_devices(cli, &devices);
 
+    cli->worked_on[0] = '\0';
     if (status == 0) {
+        if (devices.count == 1)
+            snprintf(cli->worked_on, sizeof cli->worked_on, "%s", devices.items[0].selector);
         fill_request(cli, request);
         run.renderer = renderer_new(cli, devices.count);
         status = run_all(&run, request, &devices);

@@ -277,6 +277,14 @@ void kiln_monitor_sequence(struct kiln_monitor *m, bool bootloader)
         kiln_monitor_say(m, "%s", m->ctx.error.message);
 }
 
+/* DTR and RTS that are wires, and no requests on USB: those also mean other things. */
+static bool has_reset_line(const struct kiln_monitor *m)
+{
+    unsigned caps = kiln_link_caps(m->link);
+
+    return (caps & KILN_LINK_LINES) != 0 && (caps & KILN_LINK_CDC) == 0;
+}
+
 /* ---- sending ---- */
 
 void kiln_monitor_transmit(struct kiln_monitor *m, const uint8_t *bytes, size_t len)
@@ -452,7 +460,7 @@ enum kiln_status kiln_monitor_run(struct kiln_monitor *m, struct kiln_error *out
 
     m->began_ns = now_ns(m);
     kiln_monitor_greet(m);
-    if (m->options.reset)
+    if (m->options.reset || (m->options.reset_by_line && has_reset_line(m)))
         kiln_monitor_sequence(m, false);
     while (status == KILN_OK && !m->ended &&
            (m->options.duration_ms == 0 || now_ns(m) < m->began_ns + ms(m->options.duration_ms)))

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """kiln monitor on pseudo-terminals: a board that speaks at 250000 baud, panics, leaves and comes back as another
 terminal under the same name, while the monitor runs on a terminal of its own, then in a pipe; a second kiln that
-borrows the port; signals; what a project's files say. Standard library only; waits for events, never for a fixed time.
+borrows the port; signals; what a project's files
+say; a simulated board by RFC 2217. Standard library only; waits for events, never for a fixed time.
 
     monitor_pty.py KILN SOURCE_ROOT [--times]
 """
@@ -61,7 +62,7 @@ class Board:
 
 
 class Monitor:
-    def __init__(self, *words, terminal=True, env=None):
+    def __init__(self, *words, terminal=True, env=None, command='monitor'):
         environment = dict(os.environ, TERM='xterm', NO_COLOR='1', **(env or {}))
         self.got, self.errors = b'', b''
         self.master = -1
@@ -69,11 +70,11 @@ class Monitor:
             self.master, slave = pty.openpty()
             self.before = termios.tcgetattr(slave)
             self.slave = slave
-            self.process = subprocess.Popen([KILN, 'monitor', *words], stdin=slave, stdout=slave, stderr=slave,
+            self.process = subprocess.Popen([KILN, command, *words], stdin=slave, stdout=slave, stderr=slave,
                                             env=environment, start_new_session=True)
             self.out = self.master
         else:
-            self.process = subprocess.Popen([KILN, 'monitor', *words], stdin=subprocess.PIPE,
+            self.process = subprocess.Popen([KILN, command, *words], stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
             self.out = self.process.stdout.fileno()
 
@@ -217,6 +218,35 @@ def in_a_project(folder):
     board.unplug()
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def over_rfc2217(folder):
+    """What a board says right after its reset is all there, also when `kiln flash` reset it before."""
+    port = free_port()
+    device = 'rfc2217://127.0.0.1:%d' % port
+    sim = subprocess.Popen([KILN, 'sim', 'esp32?flash=%s/flash.bin' % folder, '--rfc2217', str(port)],
+                           stdout=subprocess.PIPE)
+    try:
+        check(b'board at' in sim.stdout.readline(), 'the simulated board is there')
+        monitor = Monitor('-d', device, '--reset')
+        monitor.until(r'ets J[\s\S]*rst:0x1 [\s\S]*invalid header: 0xffffffff')
+        monitor.type('\x1d')
+        monitor.end(0)
+        with open(folder + '/some.bin', 'wb') as file:
+            file.write(bytes(range(256)) * 16)
+        monitor = Monitor(folder + '/some.bin@0x200000', '-d', device, '--monitor', command='flash')
+        monitor.until(r'verified[\s\S]*H all keys[\s\S]*ets J[\s\S]*rst:0x1 ')
+        monitor.type('\x1d')
+        monitor.end(0)
+    finally:
+        sim.terminate()
+        sim.communicate()
+
+
 def main():
     # One after the other: each may take long on a busy machine.
     with tempfile.TemporaryDirectory() as folder:
@@ -225,6 +255,7 @@ def main():
         signals(folder)
         borrowed(folder)
         in_a_project(folder)
+        over_rfc2217(folder)
     if '--times' in sys.argv:
         print('from plug-in to the first line: %s ms' % ', '.join('%.0f' % (1000 * t) for t in times))
     print('ok')
