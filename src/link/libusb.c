@@ -172,6 +172,8 @@ static enum kiln_status run(struct libusb_link *link, struct kiln_ctx *ctx,
         if (*done)
             break;
         waited = wait_for_events(link, ctx);
+        if (waited == KILN_OK) /* a descriptor that is always ready must not outrun the deadline */
+            waited = kiln_ctx_check(ctx);
         if (waited != KILN_OK)
             break;
     }
