@@ -57,6 +57,8 @@ static struct kiln_plan_policy policy_of(struct kiln_job *job)
         .needs_erase = (target(job)->caps & KILN_CAP_NEEDS_ERASE) != 0,
         .erase_all = job->request.erase_all,
         .force = job->request.force,
+        .last_from = job->last_from,
+        .last_to = job->last_to,
     };
 }
 

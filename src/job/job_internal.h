@@ -68,7 +68,8 @@ struct kiln_job {
     struct kiln_esp_partition
         *partitions; /* of the files or of the board; see kiln_job_partitions() */
     size_t partition_count;
-    bool partitions_read; /* from the board */
+    bool partitions_read;        /* from the board */
+    uint64_t last_from, last_to; /* what the plan writes last; equal if nothing */
     struct kiln_plan plan;
     const char *board_note;
     atomic_int state; /* enum kiln_device_state */

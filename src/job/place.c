@@ -203,6 +203,8 @@ enum kiln_status kiln_job_place(struct kiln_job *job)
     KILN_TRY(kiln_job_boot_image(job, &job->placed[count]));
     job->images[count] = job->placed[count];
     job->image_count++;
+    job->last_from = kiln_image_segment(job->images[count], 0)->address;
+    job->last_to = job->last_from + kiln_image_segment(job->images[count], 0)->size;
     return KILN_OK;
 }
 

@@ -133,15 +133,18 @@ static enum kiln_status grow_extents(struct kiln_ctx *ctx, struct kiln_plan *pla
     return KILN_OK;
 }
 
-/* Covers [start, start+size) of `region` (page-aligned), joined to the last extent where they touch. */
+/* Covers [start, start+size) of `region` (page-aligned), joined to the last extent where they touch, unless one of
+ * them is to be written behind the others. */
 static enum kiln_status cover(struct kiln_ctx *ctx, struct kiln_plan *plan,
+                              const struct kiln_plan_policy *policy,
                               const struct kiln_region *region, uint64_t start, size_t size)
 {
     struct kiln_plan_extent *last;
 
     if (plan->extent_count > 0) {
         last = &plan->extents[plan->extent_count - 1];
-        if (last->region == region && start <= last->address + last->size) {
+        if (last->region == region && start <= last->address + last->size &&
+            kiln_plan_is_last(policy, start) == kiln_plan_is_last(policy, last->address)) {
             if (start + size > last->address + last->size)
                 last->size = (size_t)(start + size - last->address);
             return KILN_OK;
@@ -157,6 +160,7 @@ static enum kiln_status cover(struct kiln_ctx *ctx, struct kiln_plan *plan,
 
 /* Finds the pages a segment touches, region by region. */
 static enum kiln_status cover_piece(struct kiln_ctx *ctx, struct kiln_plan *plan,
+                                    const struct kiln_plan_policy *policy,
                                     const struct piece *piece, const struct kiln_region *regions,
                                     size_t count)
 {
@@ -174,7 +178,7 @@ static enum kiln_status cover_piece(struct kiln_ctx *ctx, struct kiln_plan *plan
         stop = KILN_MIN(end, region->start + region->size);
         first = region->start + kiln_round_down(at - region->start, region->page);
         last = region->start + kiln_round_up(stop - region->start, region->page);
-        KILN_TRY(cover(ctx, plan, region, first, (size_t)(last - first)));
+        KILN_TRY(cover(ctx, plan, policy, region, first, (size_t)(last - first)));
         at = stop;
     }
     return KILN_OK;
@@ -260,7 +264,7 @@ static enum kiln_status lay(struct kiln_ctx *ctx, const struct pieces *pieces,
                             const struct kiln_plan_policy *policy, struct kiln_plan *plan)
 {
     for (size_t i = 0; i < pieces->count; i++)
-        KILN_TRY(cover_piece(ctx, plan, &pieces->item[i], regions, region_count));
+        KILN_TRY(cover_piece(ctx, plan, policy, &pieces->item[i], regions, region_count));
     KILN_TRY(allocate_extents(ctx, plan));
     for (size_t i = 0; i < plan->extent_count; i++)
         KILN_TRY(fill_extent(ctx, plan, i, pieces, policy));

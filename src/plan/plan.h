@@ -47,6 +47,9 @@ struct kiln_plan_policy {
     bool erase_all;   /* the whole chip is erased first: every page counts as blank */
     bool keep_tail;   /* keep also what is behind the image in its last page */
     bool force;
+    /* Pages in [last_from, last_to) are written behind all others: they make the others count, such as the
+     * record of which application starts. Empty by default. */
+    uint64_t last_from, last_to;
 };
 
 struct kiln_plan {
@@ -74,6 +77,11 @@ kiln_plan_layout(struct kiln_ctx *ctx, const struct kiln_image *const *images, s
 KILN_MUST_USE enum kiln_status kiln_plan_steps(struct kiln_ctx *ctx,
                                                const struct kiln_plan_policy *policy,
                                                struct kiln_plan *plan);
+
+static inline bool kiln_plan_is_last(const struct kiln_plan_policy *policy, uint64_t address)
+{
+    return address >= policy->last_from && address < policy->last_to;
+}
 
 void kiln_plan_dispose(struct kiln_plan *plan);
 

@@ -188,7 +188,9 @@ enum kiln_status kiln_plan_steps(struct kiln_ctx *ctx, const struct kiln_plan_po
     plan->steps = NULL;
     plan->step_count = 0;
     plan->erase_bytes = plan->write_bytes = plan->skip_bytes = plan->verify_bytes = 0;
-    for (size_t i = 0; i < plan->extent_count; i++)
-        KILN_TRY(add_extent(ctx, plan, i, policy));
+    for (unsigned late = 0; late <= 1; late++)
+        for (size_t i = 0; i < plan->extent_count; i++)
+            if (kiln_plan_is_last(policy, plan->extents[i].address) == late)
+                KILN_TRY(add_extent(ctx, plan, i, policy));
     return KILN_OK;
 }

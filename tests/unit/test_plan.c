@@ -239,6 +239,23 @@ static void writes_option_bytes_without_erasing(void **state)
     end(&setup);
 }
 
+/* Fails if a power cut could leave a record that points at an application not written yet. */
+static void writes_what_makes_the_rest_count_at_the_end(void **state)
+{
+    const struct kiln_plan_policy policy = {.last_from = 0xe000, .last_to = 0xf000};
+    struct setup setup;
+
+    (void)state;
+    begin(&setup);
+    add_image(&setup, 0xe000, 0x1000, 0x11);
+    add_image(&setup, 0xd000, 0x1000, 0x22);
+    add_image(&setup, 0xf000, 0x2000, 0x33);
+    assert_int_equal(lay(&setup, spi, 1, &policy), KILN_OK);
+    expect_steps(&setup, &policy,
+                 "W d000+1000 V d000+1000 W f000+2000 V f000+2000 W e000+1000 V e000+1000");
+    end(&setup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +267,7 @@ int main(void)
         cmocka_unit_test(joins_images_that_share_a_page),
         cmocka_unit_test(refuses_what_does_not_fit),
         cmocka_unit_test(writes_option_bytes_without_erasing),
+        cmocka_unit_test(writes_what_makes_the_rest_count_at_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
