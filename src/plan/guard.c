@@ -345,9 +345,39 @@ static enum kiln_status check_bootloader(struct guard *g)
     return KILN_OK;
 }
 
+/* Regions that take bytes for ever, and such in which a wrong byte locks the chip. */
+static enum kiln_status check_special(struct guard *g)
+{
+    for (size_t i = 0; i < g->input->target->region_count; i++) {
+        const struct kiln_region *region = &g->input->target->region[i];
+        bool once = strncmp(region->name, "OTP", strlen("OTP")) == 0;
+
+        if (!once && strncmp(region->name, "Option", strlen("Option")) != 0)
+            continue;
+        for (size_t s = 0; s < kiln_image_segment_count(g->image); s++) {
+            const struct kiln_segment *segment = kiln_image_segment(g->image, s);
+
+            if (segment->address >= region->start + region->size ||
+                segment->address + segment->size <= region->start)
+                continue;
+            if (once)
+                return object(g, KILN_HINT_FORCE,
+                              "%s goes to 0x%08" PRIx64
+                              ", %s: what is written there stays for ever",
+                              kiln_image_name(g->image), segment->address, region->name);
+            return object(g, KILN_HINT_FORCE,
+                          "%s goes to the option bytes at 0x%08" PRIx64
+                          ", where a wrong byte can lock the chip for ever; `kiln flash --set "
+                          "NAME=VALUE` changes them by name",
+                          kiln_image_name(g->image), segment->address);
+        }
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status (*const checks[])(struct guard *g) = {
     check_esp_chip, check_named_chip,   check_elf_machine, check_kind,
-    check_size,     check_link_address, check_bootloader,
+    check_size,     check_link_address, check_special,     check_bootloader,
 };
 
 enum kiln_status kiln_guard_check(struct kiln_ctx *ctx, const struct kiln_guard_input *input,

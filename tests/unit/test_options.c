@@ -300,6 +300,38 @@ static void complements_are_kept(void **state)
     }
 }
 
+/* A file over option bytes or OTP is refused unless forced, and the reason says what it would do. */
+static void files_do_not_go_where_they_stay_for_ever(void **state)
+{
+    static const uint64_t places[] = {0x1fffc000, 0x1fff7810};
+    static const uint8_t bytes[16] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(places); i++) {
+        struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+        const struct kiln_image *images[1];
+        struct kiln_image *image;
+        struct bench b;
+
+        plug_in(&b, "stm32f405");
+        options.address = places[i];
+        assert_int_equal(kiln_image_parse("o.bin", bytes, sizeof bytes, &options, &image, NULL),
+                         KILN_OK);
+        images[0] = image;
+        b.request.verb = KILN_VERB_FLASH;
+        b.request.images = images;
+        b.request.image_count = 1;
+        run(&b);
+        assert_int_equal(b.status, KILN_E_REFUSED);
+        assert_non_null(strstr(b.message, "for ever"));
+        b.request.force = b.request.dry_run = true;
+        run(&b);
+        assert_int_equal(b.status, KILN_OK);
+        kiln_image_free(image);
+        unplug(&b);
+    }
+}
+
 static void what_is_not_known_is_refused(void **state)
 {
     static const char *const boards[] = {"stm32h743", "stm32u575", "stm32g0c1", "gd32vf103",
@@ -326,6 +358,7 @@ int main(void)
         cmocka_unit_test(protection_is_taken_by_words_only_and_level_2_by_its_full_name),
         cmocka_unit_test(a_write_protected_sector_is_noticed),
         cmocka_unit_test(complements_are_kept),
+        cmocka_unit_test(files_do_not_go_where_they_stay_for_ever),
         cmocka_unit_test(what_is_not_known_is_refused),
     };
 
