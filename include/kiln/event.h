@@ -97,11 +97,14 @@ struct kiln_event_step {
     const char *region;
 };
 
+struct kiln_map; /* kiln/map.h */
+
 struct kiln_event_plan {
     const struct kiln_event_step *steps;
     size_t step_count;
     uint64_t image_bytes, erase_bytes, write_bytes, skip_bytes, verify_bytes;
-    uint64_t kept_bytes; /* bytes of partly covered pages that are read and put back */
+    const struct kiln_map *map; /* NULL unless the request asked for it */
+    uint64_t kept_bytes;        /* bytes of partly covered pages that are read and put back */
 };
 
 struct kiln_event_result {

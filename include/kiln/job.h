@@ -74,6 +74,7 @@ struct kiln_request {
     const char *stub_dir;
     uint64_t flash_size; /* 0: detect */
     uint32_t wait_ms;    /* wait that long for the device to appear */
+    bool map;            /* FLASH: the plan's event carries a map of the flash */
     bool full;           /* write all, also what is equal */
     bool force;          /* override safety checks */
     bool no_verify;

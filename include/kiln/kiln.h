@@ -12,6 +12,7 @@
 #include <kiln/event.h>
 #include <kiln/image.h>
 #include <kiln/job.h>
+#include <kiln/map.h>
 #include <kiln/monitor.h>
 #include <kiln/project.h>
 #include <kiln/sim.h>

@@ -35,6 +35,7 @@ struct cli_args {
     const char *level;
     const char *line_end;
     const char *log;
+    const char *svg;
     const char *send;
     const char *time;
     struct cli_list elf;
@@ -61,7 +62,7 @@ struct cli_args {
     const char *secure_pad;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
-    bool mem;
+    bool map, mem;
     bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, monitor, no_stub,
         no_verify, quiet, raw, reset, unprotect, watch;
     unsigned verbose;

@@ -101,6 +101,8 @@ static const char *const flash_options[] = {"device",
                                             "connect-attempts",
                                             "flash-size",
                                             "layout",
+                                            "map",
+                                            "svg",
                                             "alt",
                                             "raw",
                                             "reset-sequence",
@@ -129,6 +131,8 @@ static const char *const flash_examples[] = {
     "show what would change in the option bytes of an STM32; `kiln info` names them",
     "kiln flash --monitor",
     "flash the project here and show what the board says",
+    "kiln flash -n --map --svg map.svg firmware.elf",
+    "the same as a map of the flash, also as a picture for a report",
     NULL};
 
 const struct cli_command cli_cmd_flash = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Work on files, no board needed: info, convert, merge; elf2image is in cmd_image_esp.c. */
-#include "cli/cli.h"
+#include "cli/map.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -367,7 +368,51 @@ static int run_merge(struct cli *cli)
     return status;
 }
 
+/* ---- map ---- */
+
+static int draw_map(struct cli *cli, const struct kiln_map *map)
+{
+    json_t *object;
+    char *line;
+
+    if (cli->args.svg != NULL && !cli_map_svg(map, cli->args.svg)) {
+        fprintf(stderr, "kiln: %s cannot be written: %s\n", cli->args.svg, strerror(errno));
+        return 12;
+    }
+    if (!cli->args.json) {
+        cli_map_print(cli, map, stdout);
+        return 0;
+    }
+    object = json_pack("{s:o}", "map", cli_map_json(map));
+    line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (line != NULL)
+        puts(line);
+    free(line);
+    json_decref(object);
+    return 0;
+}
+
+static int run_map(struct cli *cli)
+{
+    struct kiln_error error = {0};
+    struct kiln_map map = {0};
+    struct cli_files files;
+    int status = cli_files_load(cli, 1, &files);
+
+    if (status != 0)
+        return status;
+    if (kiln_map_of_images((const struct kiln_image *const *)files.images, files.count,
+                           cli->args.layout, &map, &error) != KILN_OK)
+        status = cli_fail(cli, &error);
+    else
+        status = draw_map(cli, &map);
+    kiln_map_dispose(&map);
+    cli_files_free(&files);
+    return status;
+}
+
 static const struct image_verb verbs[] = {{"info", run_info},
+                                          {"map", run_map},
                                           {"convert", run_convert},
                                           {"merge", run_merge},
                                           {"elf2image", cli_image_elf2image}};
@@ -377,19 +422,23 @@ static int run_image(struct cli *cli)
     const char *verb = cli->args.operand_count > 0 ? cli->args.operands[0] : NULL;
 
     if (verb == NULL)
-        return cli_usage(cli, "`kiln image` needs one of info, convert, merge, elf2image");
+        return cli_usage(cli, "`kiln image` needs one of info, map, convert, merge, elf2image");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(verbs[i].name, verb) == 0)
             return verbs[i].run(cli);
-    return cli_usage(cli, "`kiln image` knows info, convert, merge and elf2image, not '%s'", verb);
+    return cli_usage(cli, "`kiln image` knows info, map, convert, merge and elf2image, not '%s'",
+                     verb);
 }
 
 static const char *const image_options[] = {
-    "output",     "type",       "address",    "fill",      "family", "raw",        "json",  "chip",
-    "flash-mode", "flash-size", "flash-freq", "page-size", "pad-to", "secure-pad", "quiet", NULL};
+    "output", "type",   "address",    "fill",       "family",     "raw",
+    "json",   "chip",   "flash-mode", "flash-size", "flash-freq", "page-size",
+    "pad-to", "layout", "svg",        "secure-pad", "quiet",      NULL};
 static const char *const image_examples[] = {
     "kiln image info firmware.bin",
     "what it is and where it belongs",
+    "kiln image map boot.bin@0x1000 table.bin@0x8000 app.bin@0x10000",
+    "where files go in the partitions of an ESP flash; with --layout in the sectors of another",
     "kiln image convert firmware.elf -o firmware.hex",
     "the loadable part as Intel HEX",
     "kiln image convert firmware.bin -a 0x08008000 -t dfuse -o firmware.dfu",
@@ -404,7 +453,7 @@ static const char *const image_examples[] = {
 
 const struct cli_command cli_cmd_image = {
     .name = "image",
-    .operands = "info|convert|merge|elf2image FILE[@ADDRESS]...",
+    .operands = "info|map|convert|merge|elf2image FILE[@ADDRESS]...",
     .summary = "look into firmware files, convert and merge them",
     .details =
         "A file is recognised by its content: ELF, Intel HEX, S-records, UF2, DFU, DfuSe, ESP "

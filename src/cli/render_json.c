@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One event a line, the same events the terminal draws. */
+#include "cli/map.h"
 #include "cli/render.h"
 
 #include <jansson.h>
@@ -117,6 +118,8 @@ static void add_plan(json_t *object, const struct kiln_event_plan *plan)
         json_array_append_new(steps, step);
     }
     json_object_set_new(object, "steps", steps);
+    if (plan->map != NULL)
+        json_object_set_new(object, "map", cli_map_json(plan->map));
     set_number(object, "image_bytes", plan->image_bytes);
     set_number(object, "erase_bytes", plan->erase_bytes);
     set_number(object, "write_bytes", plan->write_bytes);

@@ -3,6 +3,7 @@
  * Lines for people. On a terminal there is one progress line a job at the bottom, redrawn in place; into
  * a pipe or a file each phase is one line when it begins.
  */
+#include "cli/map.h"
 #include "cli/render.h"
 
 #include <stdlib.h>
@@ -169,6 +170,8 @@ static void lines_event(struct renderer *base, size_t job, const struct kiln_eve
     wipe(self);
     fflush(stdout);
     fputs(self->text, failed ? stderr : stdout);
+    if (event->kind == KILN_EVENT_PLAN && event->plan->map != NULL && base->cli->args.map)
+        cli_map_print(base->cli, event->plan->map, stdout);
     draw(self);
 }
 

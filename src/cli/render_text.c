@@ -202,7 +202,7 @@ static void put_plan(const struct cli *cli, struct text *text, const struct kiln
 {
     char image[24], write[24], skip[24];
 
-    if (cli->args.dry_run || cli->args.verbose > 0)
+    if ((cli->args.dry_run && !cli->args.map) || cli->args.verbose > 0)
         put_plan_steps(text, plan);
     if (plan->image_bytes == 0)
         return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The main thread's loop: job events, signals, the terminal. */
+#include "cli/map.h"
 #include "cli/render.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->stub_dir = args->stub_dir;
     request->flash_size = args->flash_size;
     request->wait_ms = (uint32_t)(args->wait_s > 86400 ? 86400000 : args->wait_s * 1000);
+    request->map = args->map || args->svg != NULL;
     request->full = args->full;
     request->force = args->force;
     request->no_verify = args->no_verify;
@@ -172,12 +174,25 @@ static void end_job(struct run *run, size_t job, const struct kiln_event_result 
         run->status = status;
 }
 
+static void write_svg(struct run *run, const struct kiln_map *map)
+{
+    const char *path = run->cli->args.svg;
+
+    if (path == NULL || cli_map_svg(map, path))
+        return;
+    fprintf(stderr, "kiln: %s cannot be written: %s\n", path, strerror(errno));
+    if (run->status < 12)
+        run->status = 12;
+}
+
 static void drain_events(struct run *run, size_t job)
 {
     struct kiln_event event;
 
     while (!run->ended[job] && kiln_job_next_event(run->jobs[job], &event, 0)) {
         run->renderer->ops->event(run->renderer, job, &event);
+        if (event.kind == KILN_EVENT_PLAN && event.plan->map != NULL)
+            write_svg(run, event.plan->map);
         if (event.kind == KILN_EVENT_RESULT)
             end_job(run, job, event.result);
     }

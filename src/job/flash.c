@@ -62,6 +62,18 @@ static struct kiln_plan_policy policy_of(struct kiln_job *job)
     };
 }
 
+static enum kiln_status draw_map(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = target(job);
+
+    KILN_TRY(kiln_job_partitions(job));
+    KILN_TRY(kiln_map_of_plan(&job->ctx, &job->plan, job->request.erase_all, info->region,
+                              info->region_count, job->partitions,
+                              job->partitions != NULL ? job->partition_count : 0, &job->map));
+    job->plan_view.map = &job->map;
+    return KILN_OK;
+}
+
 static enum kiln_status publish_plan(struct kiln_job *job)
 {
     const struct kiln_plan *plan = &job->plan;
@@ -87,6 +99,8 @@ static enum kiln_status publish_plan(struct kiln_job *job)
         .verify_bytes = plan->verify_bytes,
         .kept_bytes = plan->kept_bytes,
     };
+    if (job->request.map)
+        KILN_TRY(draw_map(job));
     kiln_job_emit(job, &event);
     return KILN_OK;
 }

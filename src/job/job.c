@@ -458,6 +458,7 @@ void kiln_job_free(struct kiln_job *job)
     free(job->regions);
     free(job->partition_view);
     free(job->steps);
+    kiln_map_dispose(&job->map);
     free(job->data);
     free(job);
 }

@@ -7,6 +7,7 @@
 #include "base/ctx.h"
 #include "link/open.h"
 #include "loader/loader.h"
+#include "plan/map.h"
 #include "plan/plan.h"
 #include "sim/sim.h"
 
@@ -82,6 +83,7 @@ struct kiln_job {
     struct kiln_job_options *options; /* NULL until they were read */
     struct kiln_event_partition *partition_view;
     struct kiln_event_plan plan_view;
+    struct kiln_map map;
     struct kiln_event_step *steps;
     struct kiln_event_result result;
     struct kiln_error error;
