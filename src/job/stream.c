@@ -172,7 +172,7 @@ enum kiln_status kiln_job_stream_verify(struct kiln_job *job)
 enum kiln_status kiln_job_stream_read(struct kiln_job *job)
 {
     struct kiln_progress progress = kiln_job_op_progress(job);
-    const struct kiln_region *region;
+    const struct kiln_region *region = NULL;
     struct kiln_buf there;
     enum kiln_status status;
 

@@ -151,11 +151,12 @@ static void right_text_starts_no_search(void **state)
 /* Text that is hard to tell: another script without a newline for long, dots, a table of numbers. */
 static void unusual_text_starts_no_search(void **state)
 {
-    static const char *const texts[] = {
+    static const char chinese[] =
         "\xe6\xb8\xa9\xe5\xba\xa6\xe4\xbc\xa0\xe6\x84\x9f\xe5\x99\xa8\xe8\xaf\xbb\xe6\x95\xb0"
-        "\xe6\xad\xa3\xe5\xb8\xb8\xef\xbc\x8c\xe6\xb9\xbf\xe5\xba\xa6\xe5\x9b\x9b\xe5\x8d\x81\r\n",
-        "................................", "0 0 0 0 1 0 0 0\r\n", "OK\r\n",
-        "\x1b[0;32mI (312) wifi: connected\x1b[0m\r\n"};
+        "\xe6\xad\xa3\xe5\xb8\xb8\xef\xbc\x8c\xe6\xb9\xbf\xe5\xba\xa6\xe5\x9b\x9b\xe5\x8d\x81\r\n";
+    static const char *const texts[] = {chinese, "................................",
+                                        "0 0 0 0 1 0 0 0\r\n", "OK\r\n",
+                                        "\x1b[0;32mI (312) wifi: connected\x1b[0m\r\n"};
 
     (void)state;
     for (size_t i = 0; i < KILN_ARRAY_LEN(texts); i++)
