@@ -18,7 +18,8 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-(cd "$work" && npm pack --silent "${name%-*}@${name##*-}" >/dev/null && echo "$pin" | sha256sum --check --quiet --strict)
+(cd "$work" && npm pack --silent "${name%-*}@${name##*-}" >/dev/null) || { echo "esptool_js.sh: npm cannot fetch $name" >&2; exit 1; }
+(cd "$work" && echo "$pin" | sha256sum --check --quiet --strict)
 tar -xzf "$work/$archive" -C "$work"
 echo "$name on Node $(node --version)"
 node tests/tools/esptool_js.mjs "$work/package/bundle.js" "$kiln" "$work" "$@"
