@@ -219,7 +219,7 @@ static enum kiln_status fail_none(struct kiln_ctx *ctx, const struct wanted *wan
                               "no board is plugged in that Kiln could talk to");
     if (wanted->how == BY_SERIAL)
         format = is_place(wanted->text) ? "no board is at USB port %s"
-                                        : "no device has the serial number, short id or name %s";
+                                        : "no device has the serial number or short id %s";
     if (wanted->how == BY_PLACE)
         format = "no board is at USB port %s";
     return kiln_fail_hint(ctx, KILN_E_NO_DEVICE, KILN_HINT_CONNECT_DEVICE, format, wanted->text);
