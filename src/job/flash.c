@@ -206,6 +206,16 @@ static enum kiln_status verify_step(struct kiln_job *job, const struct kiln_plan
     return KILN_OK;
 }
 
+/* What was written to a region that cannot be read has no verify step, and proves nothing. */
+static bool wrote_unreadable(const struct kiln_plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].kind == KILN_STEP_WRITE &&
+            !(plan->extents[plan->steps[i].extent].region->access & KILN_REGION_READ))
+            return true;
+    return false;
+}
+
 static enum kiln_status verify_flash(struct kiln_job *job)
 {
     const struct kiln_plan *plan = &job->plan;
@@ -215,7 +225,11 @@ static enum kiln_status verify_flash(struct kiln_job *job)
     for (size_t i = 0; i < plan->step_count; i++)
         if (plan->steps[i].kind == KILN_STEP_VERIFY && verify_step(job, &plan->steps[i]) != KILN_OK)
             return kiln_while(&job->ctx, "while verifying");
-    if (!job->request.no_verify)
+    if (job->request.no_verify)
+        return KILN_OK;
+    if (wrote_unreadable(plan))
+        kiln_job_note(job, "written, not verified: the flash cannot be read back");
+    else
         kiln_job_set_state(job, KILN_STATE_VERIFIED);
     return KILN_OK;
 }

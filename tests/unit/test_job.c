@@ -290,6 +290,25 @@ static void a_usb_bootloader_is_left_as_it_was_found(void **state)
     unplug(&bench);
 }
 
+static void what_cannot_be_read_is_not_called_verified(void **state)
+{
+    static const char *const boards[] = {"esp32c3?secure=1", "esp32s3?secure=1"};
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(boards); i++) {
+        plug_in(&bench, boards[i]);
+        add_file(&bench, "esp32-bootloader.bin", 0x10000, NULL);
+        bench.request.force = true;
+        assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+        assert_true(bench.result.written > 0);
+        assert_int_equal(bench.result.verified, 0);
+        assert_int_equal(bench.result.state, KILN_STATE_WRITTEN);
+        assert_non_null(strstr(bench.notes, "written, not verified"));
+        unplug(&bench);
+    }
+}
+
 static void a_dry_run_writes_nothing(void **state)
 {
     struct bench bench;
@@ -367,6 +386,7 @@ int main(void)
         cmocka_unit_test(neighbours_in_a_sector_are_kept),
         cmocka_unit_test(info_reads_the_table_and_changes_nothing),
         cmocka_unit_test(a_usb_bootloader_is_left_as_it_was_found),
+        cmocka_unit_test(what_cannot_be_read_is_not_called_verified),
         cmocka_unit_test(a_dry_run_writes_nothing),
         cmocka_unit_test(many_boards_do_not_disturb_each_other),
         cmocka_unit_test(a_job_can_be_cancelled_and_freed_at_any_time),
