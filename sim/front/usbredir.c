@@ -365,7 +365,8 @@ static bool serve(struct plug *plug, uint64_t *next_ns)
 
     while (i < plug->pending_count) {
         if (plug->pending[i].due_ns > real_ns()) {
-            *next_ns = KILN_MIN(*next_ns, plug->pending[i++].due_ns);
+            *next_ns = KILN_MIN(*next_ns, plug->pending[i].due_ns);
+            i++;
             continue;
         }
         send_answer(plug, &plug->pending[i]);

@@ -113,7 +113,7 @@ static void tell(void *user, const struct kiln_device *before, const struct kiln
         if (!watch->cli->tty)
             puts(watch->lines[watch->line_count - 1]);
     }
-    if (after == NULL)
+    if (after == NULL && before != NULL)
         remember(watch, before);
 }
 

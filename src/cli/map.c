@@ -80,6 +80,8 @@ static uint64_t bar_length(uint64_t size, uint64_t most, uint64_t width)
 
 static void print_cell(enum kiln_map_state state, bool utf8, FILE *out)
 {
+    if (state >= KILN_MAP_STATE_COUNT)
+        return;
     if (utf8)
         fputs(blocks[state], out);
     else
@@ -217,7 +219,7 @@ static void put_row(FILE *out, const struct kiln_map *map, const struct kiln_map
 bool cli_map_svg(const struct kiln_map *map, const char *path)
 {
     FILE *out = fopen(path, "w");
-    double y = 10, x = 10;
+    double y;
     char size[24];
     bool good;
 
@@ -227,9 +229,12 @@ bool cli_map_svg(const struct kiln_map *map, const char *path)
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\">\n%s"
             "<rect class=\"f\" width=\"100%%\" height=\"100%%\"/>\n",
             SVG_WIDTH, (map->part_count + 2) * SVG_ROW, svg_style);
-    for (size_t i = 0; i < map->part_count; i++, y += SVG_ROW)
-        put_row(out, map, &map->parts[i], largest(map), y);
-    for (int state = KILN_MAP_STATE_COUNT - 1; state >= 0; state--, x += 220) {
+    for (size_t i = 0; i < map->part_count; i++)
+        put_row(out, map, &map->parts[i], largest(map), 10.0 + (double)i * SVG_ROW);
+    y = 10.0 + (double)map->part_count * SVG_ROW;
+    for (int state = KILN_MAP_STATE_COUNT - 1; state >= 0; state--) {
+        double x = 10.0 + 220.0 * (KILN_MAP_STATE_COUNT - 1 - state);
+
         put_box(out, (enum kiln_map_state)state, x, y + 6, 16);
         fprintf(out, "<text x=\"%.0f\" y=\"%.0f\">%s %s</text>\n", x + 22, y + 19,
                 kiln_map_state_name((enum kiln_map_state)state),

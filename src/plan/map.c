@@ -71,12 +71,12 @@ static enum kiln_status add_span(struct kiln_ctx *ctx, struct kiln_map *map,
                                  struct kiln_map_part *part, uint64_t end,
                                  enum kiln_map_state state)
 {
-    struct kiln_map_span *last = map->spans != NULL ? &map->spans[map->span_count - 1] : NULL;
-    uint64_t start = part->span_count > 0 ? last->start + last->size : part->start;
+    struct kiln_map_span *last = part->span_count > 0 ? &map->spans[map->span_count - 1] : NULL;
+    uint64_t start = last != NULL ? last->start + last->size : part->start;
     struct kiln_map_span *grown;
 
     map->bytes[state] += end - start;
-    if (part->span_count > 0 && last->state == state) {
+    if (last != NULL && last->state == state) {
         last->size += end - start;
         return KILN_OK;
     }
