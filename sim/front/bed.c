@@ -6,46 +6,8 @@
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#define ROOT_HUB  "/sys/devices/usb1"
-#define NS_PER_MS 1000000ull
-
-/* ---- time ---- */
-
-uint64_t kiln_front_real_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-uint64_t kiln_front_model_ns(const struct plug *plug)
-{
-    return kiln_front_real_ns() + plug->skew_ns;
-}
-
-uint64_t kiln_front_due(struct plug *plug, uint64_t done_ns)
-{
-    uint64_t now_ns = kiln_front_model_ns(plug);
-
-    if (done_ns <= now_ns)
-        return kiln_front_real_ns();
-    if (plug->real_time)
-        return done_ns - plug->skew_ns;
-    plug->skew_ns += done_ns - now_ns;
-    return kiln_front_real_ns();
-}
-
-static guint ms_until(uint64_t when_ns)
-{
-    uint64_t now_ns = kiln_front_real_ns();
-
-    if (when_ns <= now_ns)
-        return 0;
-    return (guint)KILN_MIN((when_ns - now_ns) / NS_PER_MS + 1, 60000u);
-}
+#define ROOT_HUB "/sys/devices/usb1"
 
 /* ---- plug and unplug ---- */
 
@@ -113,8 +75,9 @@ static void put_string(struct appearance *device, uint8_t index, const char *nam
     uint8_t raw[255];
     char text[130];
 
-    if (index == 0 || plug->board->ops->control(plug->board, kiln_front_model_ns(plug), &setup, raw,
-                                                sizeof raw, &got, &done_ns) != KILN_SIM_USB_OK)
+    if (index == 0 ||
+        plug->board.usb->ops->control(plug->board.usb, kiln_front_model_ns(&plug->board), &setup,
+                                      raw, sizeof raw, &got, &done_ns) != KILN_SIM_USB_OK)
         return;
     for (size_t i = 2; i + 1 < got && i + 1 < raw[0]; i += 2)
         text[len++] = raw[i + 1] == 0 && raw[i] < 0x80 ? (char)raw[i] : '?';
@@ -217,11 +180,11 @@ static void plug_in(struct plug *plug)
     device->interfaces = g_ptr_array_new_with_free_func(g_free);
     device->devnum = plug->front->next_devnum++;
     snprintf(device->node, sizeof device->node, "/dev/bus/usb/001/%03u", device->devnum);
-    plug->board->ops->device_descriptor(plug->board, d, sizeof d);
-    device->usb.config_len = plug->board->ops->config_descriptor(plug->board, device->usb.config,
-                                                                 sizeof device->usb.config);
-    plug->board->ops->control(plug->board, kiln_front_model_ns(plug), &set_config, d, 0, &got,
-                              &done_ns);
+    plug->board.usb->ops->device_descriptor(plug->board.usb, d, sizeof d);
+    device->usb.config_len = plug->board.usb->ops->config_descriptor(
+        plug->board.usb, device->usb.config, sizeof device->usb.config);
+    plug->board.usb->ops->control(plug->board.usb, kiln_front_model_ns(&plug->board), &set_config,
+                                  d, 0, &got, &done_ns);
     plug->now = device;
     add_to_bed(device, d);
 }
@@ -247,7 +210,8 @@ void kiln_front_follow(struct plug *plug)
     uint64_t next_ns;
     bool present;
 
-    plug->board->ops->presence(plug->board, kiln_front_model_ns(plug), &present, &generation);
+    plug->board.usb->ops->presence(plug->board.usb, kiln_front_model_ns(&plug->board), &present,
+                                   &generation);
     if (plug->now != NULL && (!present || generation != plug->generation))
         pull_out(plug);
     if (plug->now == NULL && present) {
@@ -257,10 +221,10 @@ void kiln_front_follow(struct plug *plug)
     if (plug->timer != 0)
         g_source_remove(plug->timer);
     plug->timer = 0;
-    next_ns = plug->board->ops->next_event_ns(plug->board);
+    next_ns = kiln_front_next_event_ns(&plug->board);
     if (next_ns != KILN_FRONT_NEVER)
-        plug->timer = g_timeout_add(ms_until(next_ns > plug->skew_ns ? next_ns - plug->skew_ns : 0),
-                                    on_presence_timer, plug);
+        plug->timer =
+            g_timeout_add((guint)kiln_front_wait_ms(next_ns, 60000), on_presence_timer, plug);
 }
 
 static void add_root_hub(UMockdevTestbed *bed)

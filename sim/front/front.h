@@ -4,18 +4,15 @@
  * a /sys and a /dev of our own and sends its ioctls on the usbfs nodes here, over a socket; sim/usbfs.c
  * decides them as the kernel would, the board model answers them. It is a program of its own so that
  * libkiln needs no GLib; `kiln sim BOARD --run PROGRAM` starts it.
- *
- * Waiting takes real time. What the board itself takes (erase, program) does so only with time=real.
  */
 #ifndef KILN_SIM_FRONT_FRONT_H
 #define KILN_SIM_FRONT_FRONT_H
 
-#include "sim/sim.h"
+#include "sim/front/board.h"
 #include "sim/usbfs.h"
 
 #include <umockdev.h>
 
-#define KILN_FRONT_NEVER UINT64_MAX
 #define KILN_FRONT_PLUGS 32
 
 struct front;
@@ -23,9 +20,7 @@ struct front;
 /* A board and the port it is plugged into. */
 struct plug {
     struct front *front;
-    struct kiln_sim_usb *board;
-    bool real_time;
-    uint64_t skew_ns; /* model time runs ahead of real time by what was not waited for */
+    struct kiln_front_board board;
     unsigned port;
     unsigned generation;
     struct appearance *now; /* NULL while it is off the bus */
@@ -61,12 +56,5 @@ void kiln_front_follow(struct plug *plug);
 
 /* Answers the ioctls on the device's node from now on. */
 void kiln_front_serve(struct appearance *device);
-
-/* CLOCK_MONOTONIC. */
-uint64_t kiln_front_real_ns(void);
-uint64_t kiln_front_model_ns(const struct plug *plug);
-
-/* When, in real time, something that ends at `done_ns` of the model is to be seen. */
-uint64_t kiln_front_due(struct plug *plug, uint64_t done_ns);
 
 #endif

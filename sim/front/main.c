@@ -28,28 +28,10 @@ static void on_child(GPid pid, gint wait_status, gpointer user)
 static bool add_board(struct front *front, const char *text)
 {
     struct plug *plug = &front->plug[front->plug_count];
-    const struct kiln_sim_board *row;
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_knobs knobs;
-    struct kiln_ctx ctx;
 
-    kiln_virtual_clock_init(&clock);
-    kiln_ctx_init(&ctx, &clock.base);
-    if (kiln_sim_knobs_parse(&ctx, text, &knobs) != KILN_OK) {
-        fprintf(stderr, "kiln-sim-usb: %s\n", ctx.error.message);
+    if (!kiln_front_board_make(&plug->board, "kiln-sim-usb", text))
         return false;
-    }
-    row = kiln_sim_board_find(knobs.board);
-    if (row->make_usb == NULL) {
-        fprintf(stderr, "kiln-sim-usb: %s is no USB board\n", row->name);
-        return false;
-    }
-    if (row->make_usb(&ctx, &knobs, &plug->board) != KILN_OK) {
-        fprintf(stderr, "kiln-sim-usb: %s\n", ctx.error.message);
-        return false;
-    }
     plug->front = front;
-    plug->real_time = knobs.real_time;
     plug->port = (unsigned)++front->plug_count;
     return true;
 }
@@ -57,7 +39,7 @@ static bool add_board(struct front *front, const char *text)
 static int usage(void)
 {
     fprintf(stderr, "usage: kiln-sim-usb BOARD[?KNOB=VALUE&...]... -- PROGRAM [ARGUMENT]...\n");
-    return 2;
+    return KILN_FRONT_EXIT_USAGE;
 }
 
 /* The testbed's own uevents go through the preload library too, so this program must run under it. */
@@ -69,13 +51,13 @@ static int run_under_preload(char **argv)
     if (snprintf(text, sizeof text, "%s%s%s", PRELOAD, old != NULL && *old != '\0' ? ":" : "",
                  old != NULL ? old : "") >= (int)sizeof text) {
         fprintf(stderr, "kiln-sim-usb: LD_PRELOAD is too long\n");
-        return 12;
+        return KILN_FRONT_EXIT_FAILED;
     }
     setenv("LD_PRELOAD", text, 1);
     setenv(UNDER_PRELOAD, "1", 1);
     execv("/proc/self/exe", argv);
     fprintf(stderr, "kiln-sim-usb: cannot start again: %s\n", strerror(errno));
-    return 12;
+    return KILN_FRONT_EXIT_FAILED;
 }
 
 static int run_program(struct front *front, char **argv)
@@ -91,7 +73,7 @@ static int run_program(struct front *front, char **argv)
                        NULL, NULL, &pid, &error)) {
         fprintf(stderr, "kiln-sim-usb: %s\n", error->message);
         g_error_free(error);
-        return 12;
+        return KILN_FRONT_EXIT_FAILED;
     }
     /* Ctrl-C is for the program; this one stays until the program has ended. */
     sigaction(SIGINT, &ignore, NULL);
@@ -104,26 +86,24 @@ static int run_program(struct front *front, char **argv)
 int main(int argc, char **argv)
 {
     struct front front = {0};
-    int first = 1, status = 0;
+    int split = kiln_front_split(argc, argv, 1, KILN_FRONT_PLUGS), status = 0;
 
-    while (first < argc && strcmp(argv[first], "--") != 0)
-        first++;
-    if (first == 1 || first + 1 >= argc || first > KILN_FRONT_PLUGS)
+    if (split == 0)
         return usage();
     if (getenv(UNDER_PRELOAD) == NULL)
         return run_under_preload(argv);
-    for (int i = 1; i < first && status == 0; i++)
-        status = add_board(&front, argv[i]) ? 0 : 2;
+    for (int i = 1; i < split && status == 0; i++)
+        status = add_board(&front, argv[i]) ? 0 : KILN_FRONT_EXIT_USAGE;
     if (status == 0) {
         front.bed = umockdev_testbed_new();
         front.loop = g_main_loop_new(NULL, FALSE);
         kiln_front_plug_all(&front);
-        status = run_program(&front, argv + first + 1);
+        status = run_program(&front, argv + split + 1);
         g_object_unref(front.bed);
         g_ptr_array_free(front.appearances, TRUE);
         g_main_loop_unref(front.loop);
     }
     for (size_t i = 0; i < front.plug_count; i++)
-        front.plug[i].board->ops->free(front.plug[i].board);
+        kiln_front_board_free(&front.plug[i].board);
     return status;
 }

@@ -18,7 +18,7 @@ struct urb {
     int status;
     size_t actual, offset; /* what goes back into the buffer, and where */
     uint8_t *reply;
-    uint64_t due_ns; /* real time; NEVER: it hangs until it is discarded */
+    uint64_t due_ns; /* real time; KILN_FRONT_NEVER: it hangs until it is discarded */
 };
 
 struct open_file {
@@ -84,10 +84,11 @@ static enum kiln_sim_usb_result run_control(struct plug *plug, const struct kiln
                                             uint64_t *out_due_ns)
 {
     uint64_t done_ns = 0;
-    enum kiln_sim_usb_result result = plug->board->ops->control(
-        plug->board, kiln_front_model_ns(plug), setup, data, len, out_len, &done_ns);
+    enum kiln_sim_usb_result result = plug->board.usb->ops->control(
+        plug->board.usb, kiln_front_model_ns(&plug->board), setup, data, len, out_len, &done_ns);
 
-    *out_due_ns = result == KILN_SIM_USB_SILENT ? KILN_FRONT_NEVER : kiln_front_due(plug, done_ns);
+    *out_due_ns =
+        result == KILN_SIM_USB_SILENT ? KILN_FRONT_NEVER : kiln_front_due(&plug->board, done_ns);
     return result;
 }
 
@@ -131,10 +132,11 @@ static int start_transfer(struct open_file *file, struct urb *urb, enum usbfs_tr
     if (status != 0)
         return status;
     urb->reply = g_memdup2(urb->buffer->data, len + (len == 0));
-    result = plug->board->ops->transfer(plug->board, kiln_front_model_ns(plug), endpoint,
-                                        urb->reply, len, &urb->actual, &done_ns);
+    result = plug->board.usb->ops->transfer(plug->board.usb, kiln_front_model_ns(&plug->board),
+                                            endpoint, urb->reply, len, &urb->actual, &done_ns);
     urb->status = status_of(result);
-    urb->due_ns = result == KILN_SIM_USB_SILENT ? KILN_FRONT_NEVER : kiln_front_due(plug, done_ns);
+    urb->due_ns =
+        result == KILN_SIM_USB_SILENT ? KILN_FRONT_NEVER : kiln_front_due(&plug->board, done_ns);
     if ((endpoint & 0x80) == 0)
         g_clear_pointer(&urb->reply, g_free);
     return 0;
@@ -299,7 +301,7 @@ static int reset(struct appearance *device)
 {
     struct plug *plug = device->plug;
 
-    plug->board->ops->bus_reset(plug->board, kiln_front_model_ns(plug));
+    plug->board.usb->ops->bus_reset(plug->board.usb, kiln_front_model_ns(&plug->board));
     memset(device->usb.alt, 0, sizeof device->usb.alt);
     kiln_front_follow(plug);
     return device->gone ? -ENODEV : 0;

@@ -8,7 +8,7 @@
  * carry bus resets.
  */
 #include "base/bytes.h"
-#include "sim/sim.h"
+#include "sim/front/board.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,21 +17,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#define VHCI        "/sys/devices/platform/vhci_hcd.0"
-#define PLUGS       8 /* ports of the controller's USB 2 root hub */
-#define PENDING     16
-#define BUFFER_MAX  65536
-#define HEADER      48
-#define NEVER       UINT64_MAX
-#define NS_PER_MS   1000000ull
-#define SPEED_FULL  2
-#define READY_MS    10000
-#define EXIT_FAILED 12
+#define PROGRAM    "kiln-sim-usbip"
+#define ROUND_MS   50 /* a board that appears by itself is seen this soon */
+#define VHCI       "/sys/devices/platform/vhci_hcd.0"
+#define PLUGS      8 /* ports of the controller's USB 2 root hub */
+#define PENDING    16
+#define BUFFER_MAX 65536
+#define HEADER     48
+#define NS_PER_MS  1000000ull
+#define SPEED_FULL 2
+#define READY_MS   10000
 
 enum { CMD_SUBMIT = 1, CMD_UNLINK = 2, RET_SUBMIT = 3, RET_UNLINK = 4 };
 
@@ -41,13 +38,12 @@ struct pending {
     int status;
     size_t len;
     uint8_t *data;
-    uint64_t due_ns; /* real time; NEVER: until it is unlinked */
+    uint64_t due_ns; /* real time; KILN_FRONT_NEVER: until it is unlinked */
 };
 
 struct plug {
-    struct kiln_sim_usb *board;
-    bool real_time, configured;
-    uint64_t skew_ns;
+    struct kiln_front_board board;
+    bool configured;
     unsigned port, generation;
     int fd; /* our end of the connection, -1 while the board is off the bus */
     struct pending pending[PENDING];
@@ -60,31 +56,6 @@ struct front {
     int child; /* pidfd, -1 before the program runs */
     pid_t pid;
 };
-
-static uint64_t real_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t model_ns(const struct plug *plug)
-{
-    return real_ns() + plug->skew_ns;
-}
-
-static uint64_t due(struct plug *plug, uint64_t done_ns)
-{
-    uint64_t now_ns = model_ns(plug);
-
-    if (done_ns <= now_ns)
-        return 0;
-    if (plug->real_time)
-        return done_ns - plug->skew_ns;
-    plug->skew_ns += done_ns - now_ns;
-    return 0;
-}
 
 /* ---- plug and unplug ---- */
 
@@ -131,7 +102,8 @@ static void follow(struct plug *plug)
     unsigned generation;
     bool present;
 
-    plug->board->ops->presence(plug->board, model_ns(plug), &present, &generation);
+    plug->board.usb->ops->presence(plug->board.usb, kiln_front_model_ns(&plug->board), &present,
+                                   &generation);
     if (plug->fd >= 0 && (!present || generation != plug->generation))
         pull_out(plug);
     else if (plug->fd < 0 && present)
@@ -195,17 +167,18 @@ static void run_transfer(struct plug *plug, const uint8_t *header, struct pendin
     size_t got = 0;
 
     if (endpoint == 0)
-        result = plug->board->ops->control(plug->board, model_ns(plug), &setup, item->data,
-                                           item->len, &got, &done_ns);
+        result = plug->board.usb->ops->control(plug->board.usb, kiln_front_model_ns(&plug->board),
+                                               &setup, item->data, item->len, &got, &done_ns);
     else
-        result = plug->board->ops->transfer(plug->board, model_ns(plug),
-                                            (uint8_t)(endpoint | (item->in ? 0x80 : 0)), item->data,
-                                            item->len, &got, &done_ns);
+        result = plug->board.usb->ops->transfer(plug->board.usb, kiln_front_model_ns(&plug->board),
+                                                (uint8_t)(endpoint | (item->in ? 0x80 : 0)),
+                                                item->data, item->len, &got, &done_ns);
     if (endpoint == 0 && setup.request_type == 0 && setup.request == 9)
         plug->configured = true;
     item->len = got;
     item->status = status_of(result);
-    item->due_ns = result == KILN_SIM_USB_SILENT ? NEVER : due(plug, done_ns);
+    item->due_ns =
+        result == KILN_SIM_USB_SILENT ? KILN_FRONT_NEVER : kiln_front_due(&plug->board, done_ns);
 }
 
 static bool take_submit(struct plug *plug, const uint8_t *header)
@@ -274,7 +247,7 @@ static bool send_due(struct plug *plug, uint64_t *out_next_ns)
         struct pending *item = &plug->pending[i];
         size_t actual = item->status == 0 ? item->len : 0;
 
-        if (item->due_ns > real_ns()) {
+        if (item->due_ns > kiln_front_real_ns()) {
             *out_next_ns = KILN_MIN(*out_next_ns, item->due_ns);
             i++;
             continue;
@@ -289,37 +262,23 @@ static bool send_due(struct plug *plug, uint64_t *out_next_ns)
 
 /* ---- the loop ---- */
 
-static int wait_ms(uint64_t next_ns)
-{
-    uint64_t now_ns = real_ns();
-
-    if (next_ns == NEVER)
-        return 50;
-    if (next_ns <= now_ns)
-        return 0;
-    return (int)KILN_MIN((next_ns - now_ns) / NS_PER_MS + 1, 50u);
-}
-
 /* One round of all boards. False once the program has ended. */
 static bool turn(struct front *front)
 {
     struct pollfd fds[PLUGS + 1];
-    uint64_t next_ns = NEVER;
+    uint64_t next_ns = KILN_FRONT_NEVER;
 
     for (size_t i = 0; i < front->count; i++) {
         struct plug *plug = &front->plug[i];
-        uint64_t event_ns;
 
         if (plug->fd >= 0 && !send_due(plug, &next_ns))
             pull_out(plug);
         follow(plug);
-        event_ns = plug->board->ops->next_event_ns(plug->board);
-        if (event_ns != NEVER)
-            next_ns = KILN_MIN(next_ns, event_ns - KILN_MIN(event_ns, plug->skew_ns));
+        next_ns = KILN_MIN(next_ns, kiln_front_next_event_ns(&plug->board));
         fds[i] = (struct pollfd){.fd = plug->fd, .events = POLLIN};
     }
     fds[front->count] = (struct pollfd){.fd = front->child, .events = POLLIN};
-    if (poll(fds, front->count + 1, wait_ms(next_ns)) < 0 && errno != EINTR)
+    if (poll(fds, front->count + 1, kiln_front_wait_ms(next_ns, ROUND_MS)) < 0 && errno != EINTR)
         return false;
     for (size_t i = 0; i < front->count; i++)
         if (fds[i].revents != 0 && fds[i].fd == front->plug[i].fd && !take_command(&front->plug[i]))
@@ -337,52 +296,29 @@ static bool all_ready(const struct front *front)
 
 static int run_program(struct front *front, char **argv)
 {
-    uint64_t until_ns = real_ns() + READY_MS * NS_PER_MS;
+    uint64_t until_ns = kiln_front_real_ns() + READY_MS * NS_PER_MS;
     uint64_t settle_ns;
-    int status = 0;
 
     turn(front);
-    while (!all_ready(front) && real_ns() < until_ns)
+    while (!all_ready(front) && kiln_front_real_ns() < until_ns)
         turn(front);
     /* The kernel reads strings and tells udev after it has configured the device. */
-    for (settle_ns = real_ns() + 200 * NS_PER_MS; real_ns() < settle_ns;)
+    for (settle_ns = kiln_front_real_ns() + 200 * NS_PER_MS; kiln_front_real_ns() < settle_ns;)
         turn(front);
-    front->pid = fork();
-    if (front->pid == 0) {
-        execvp(argv[0], argv);
-        fprintf(stderr, "kiln-sim-usbip: cannot run %s: %s\n", argv[0], strerror(errno));
-        _exit(127);
-    }
-    front->child = front->pid > 0 ? (int)syscall(SYS_pidfd_open, front->pid, 0) : -1;
+    front->child = kiln_front_start(PROGRAM, argv, &front->pid);
     if (front->child < 0)
-        return EXIT_FAILED;
+        return KILN_FRONT_EXIT_FAILED;
     while (turn(front))
         ;
-    waitpid(front->pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return kiln_front_exit_status(front->pid);
 }
 
 static bool add_board(struct front *front, const char *text)
 {
     struct plug *plug = &front->plug[front->count];
-    const struct kiln_sim_board *row;
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_knobs knobs;
-    struct kiln_ctx ctx;
 
-    kiln_virtual_clock_init(&clock);
-    kiln_ctx_init(&ctx, &clock.base);
-    if (kiln_sim_knobs_parse(&ctx, text, &knobs) != KILN_OK) {
-        fprintf(stderr, "kiln-sim-usbip: %s\n", ctx.error.message);
+    if (!kiln_front_board_make(&plug->board, PROGRAM, text))
         return false;
-    }
-    row = kiln_sim_board_find(knobs.board);
-    if (row->make_usb == NULL || row->make_usb(&ctx, &knobs, &plug->board) != KILN_OK) {
-        fprintf(stderr, "kiln-sim-usbip: %s: %s\n", text,
-                row->make_usb == NULL ? "no USB board" : ctx.error.message);
-        return false;
-    }
-    plug->real_time = knobs.real_time;
     plug->port = (unsigned)front->count++;
     plug->fd = -1;
     return true;
@@ -391,28 +327,25 @@ static bool add_board(struct front *front, const char *text)
 int main(int argc, char **argv)
 {
     struct front front = {.child = -1};
-    int first = 1, status = 0;
+    int split = kiln_front_split(argc, argv, 1, PLUGS), status = 0;
 
-    while (first < argc && strcmp(argv[first], "--") != 0)
-        first++;
-    if (first == 1 || first + 1 >= argc || first > PLUGS) {
+    if (split == 0) {
         fprintf(stderr,
                 "usage: kiln-sim-usbip BOARD[?KNOB=VALUE&...]... -- PROGRAM [ARGUMENT]...\n");
-        return 2;
+        return KILN_FRONT_EXIT_USAGE;
     }
     if (access(VHCI "/attach", W_OK) != 0) {
-        fprintf(stderr, "kiln-sim-usbip: cannot use %s: %s (modprobe vhci-hcd)\n", VHCI,
-                strerror(errno));
-        return EXIT_FAILED;
+        fprintf(stderr, PROGRAM ": cannot use %s: %s (modprobe vhci-hcd)\n", VHCI, strerror(errno));
+        return KILN_FRONT_EXIT_FAILED;
     }
-    for (int i = 1; i < first && status == 0; i++)
-        status = add_board(&front, argv[i]) ? 0 : 2;
+    for (int i = 1; i < split && status == 0; i++)
+        status = add_board(&front, argv[i]) ? 0 : KILN_FRONT_EXIT_USAGE;
     if (status == 0)
-        status = run_program(&front, argv + first + 1);
+        status = run_program(&front, argv + split + 1);
     for (size_t i = 0; i < front.count; i++) {
         if (front.plug[i].fd >= 0)
             pull_out(&front.plug[i]);
-        front.plug[i].board->ops->free(front.plug[i].board);
+        kiln_front_board_free(&front.plug[i].board);
     }
     return status;
 }

@@ -8,7 +8,7 @@
  * only: DFU devices have no other endpoints.
  */
 #include "base/bytes.h"
-#include "sim/sim.h"
+#include "sim/front/board.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,19 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <usbredirparser.h>
 
-#define PLUGS       15
-#define PENDING     16
-#define NEVER       UINT64_MAX
-#define NS_PER_MS   1000000ull
-#define EXIT_FAILED 12
-#define DESC_MAX    4096
+#define PROGRAM   "kiln-sim-usbredir"
+#define ROUND_MS  50 /* a board that appears by itself is seen this soon */
+#define PLUGS     15
+#define PENDING   16
+#define NS_PER_MS 1000000ull
+#define DESC_MAX  4096
 
 #define SET_CONFIGURATION 9
 #define GET_INTERFACE     10
@@ -38,7 +35,7 @@ enum answer { ANSWER_CONTROL, ANSWER_CONFIGURATION, ANSWER_ALT };
 
 struct pending {
     enum answer kind;
-    uint64_t id, due_ns; /* real time; NEVER: until it is cancelled */
+    uint64_t id, due_ns; /* real time; KILN_FRONT_NEVER: until it is cancelled */
     struct usb_redir_control_packet_header control;
     uint8_t status, interface, value;
     size_t len;
@@ -46,9 +43,8 @@ struct pending {
 };
 
 struct plug {
-    struct kiln_sim_usb *board;
-    bool real_time, greeted, connected;
-    uint64_t skew_ns; /* model time runs ahead of real time by what was not waited for */
+    struct kiln_front_board board;
+    bool greeted, connected;
     unsigned generation;
     int listener, fd; /* fd: -1 until QEMU is there */
     struct usbredirparser *parser;
@@ -62,31 +58,6 @@ struct front {
     int child; /* pidfd */
     pid_t pid;
 };
-
-static uint64_t real_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t model_ns(const struct plug *plug)
-{
-    return real_ns() + plug->skew_ns;
-}
-
-static uint64_t due(struct plug *plug, uint64_t done_ns)
-{
-    uint64_t now_ns = model_ns(plug);
-
-    if (done_ns <= now_ns)
-        return 0;
-    if (plug->real_time)
-        return done_ns - plug->skew_ns;
-    plug->skew_ns += done_ns - now_ns;
-    return 0;
-}
 
 /* ---- transfers ---- */
 
@@ -111,8 +82,8 @@ static struct pending *submit(struct plug *plug, enum answer kind, uint64_t id,
     plug->pending_count++;
     if (data != NULL)
         memcpy(item->data, data, len);
-    result = plug->board->ops->control(plug->board, model_ns(plug), setup, item->data, len, &got,
-                                       &done_ns);
+    result = plug->board.usb->ops->control(plug->board.usb, kiln_front_model_ns(&plug->board),
+                                           setup, item->data, len, &got, &done_ns);
     item->kind = kind;
     item->id = id;
     item->len = got;
@@ -121,7 +92,8 @@ static struct pending *submit(struct plug *plug, enum answer kind, uint64_t id,
         item->status = usb_redir_stall;
     else if (result != KILN_SIM_USB_OK)
         item->status = usb_redir_ioerror;
-    item->due_ns = result == KILN_SIM_USB_SILENT ? NEVER : due(plug, done_ns);
+    item->due_ns =
+        result == KILN_SIM_USB_SILENT ? KILN_FRONT_NEVER : kiln_front_due(&plug->board, done_ns);
     return item;
 }
 
@@ -189,7 +161,7 @@ static void on_reset(void *user)
 {
     struct plug *plug = user;
 
-    plug->board->ops->bus_reset(plug->board, model_ns(plug));
+    plug->board.usb->ops->bus_reset(plug->board.usb, kiln_front_model_ns(&plug->board));
 }
 
 static void send_answer(struct plug *plug, struct pending *item)
@@ -236,7 +208,7 @@ static void on_log(void *user, int level, const char *message)
 {
     (void)user;
     if (level <= usbredirparser_warning)
-        fprintf(stderr, "kiln-sim-usbredir: %s\n", message);
+        fprintf(stderr, PROGRAM ": %s\n", message);
 }
 
 static void on_hello(void *user, struct usb_redir_hello_header *hello)
@@ -277,8 +249,7 @@ static bool greet(struct plug *plug)
                                 usb_redir_cap_32bits_bulk_length); /* QEMU wants it for xHCI */
     usbredirparser_caps_set_cap(caps, usb_redir_cap_device_disconnect_ack);
     plug->parser = parser;
-    usbredirparser_init(parser, "kiln-sim-usbredir", caps, USB_REDIR_CAPS_SIZE,
-                        usbredirparser_fl_usb_host);
+    usbredirparser_init(parser, PROGRAM, caps, USB_REDIR_CAPS_SIZE, usbredirparser_fl_usb_host);
     return true;
 }
 
@@ -317,10 +288,10 @@ static void plug_in(struct plug *plug)
     struct usb_redir_interface_info_header interfaces = {0};
     struct usb_redir_ep_info_header endpoints = {0};
     uint8_t device[18] = {0}, config[DESC_MAX];
-    size_t len = plug->board->ops->config_descriptor(plug->board, config, sizeof config);
+    size_t len = plug->board.usb->ops->config_descriptor(plug->board.usb, config, sizeof config);
     struct usb_redir_device_connect_header connect = {.speed = usb_redir_speed_full};
 
-    plug->board->ops->device_descriptor(plug->board, device, sizeof device);
+    plug->board.usb->ops->device_descriptor(plug->board.usb, device, sizeof device);
     connect.device_class = device[4];
     connect.device_subclass = device[5];
     connect.device_protocol = device[6];
@@ -344,7 +315,8 @@ static void follow(struct plug *plug)
 
     if (!plug->greeted)
         return;
-    plug->board->ops->presence(plug->board, model_ns(plug), &present, &generation);
+    plug->board.usb->ops->presence(plug->board.usb, kiln_front_model_ns(&plug->board), &present,
+                                   &generation);
     if (plug->connected && (!present || generation != plug->generation)) {
         while (plug->pending_count > 0)
             forget(plug, 0);
@@ -364,7 +336,7 @@ static bool serve(struct plug *plug, uint64_t *next_ns)
     size_t i = 0;
 
     while (i < plug->pending_count) {
-        if (plug->pending[i].due_ns > real_ns()) {
+        if (plug->pending[i].due_ns > kiln_front_real_ns()) {
             *next_ns = KILN_MIN(*next_ns, plug->pending[i].due_ns);
             i++;
             continue;
@@ -377,15 +349,6 @@ static bool serve(struct plug *plug, uint64_t *next_ns)
         if (usbredirparser_do_write(plug->parser) != 0)
             return false;
     return true;
-}
-
-static int wait_ms(uint64_t next_ns)
-{
-    uint64_t now_ns = real_ns();
-
-    if (next_ns <= now_ns)
-        return 0;
-    return next_ns == NEVER ? 50 : (int)KILN_MIN((next_ns - now_ns) / NS_PER_MS + 1, 50u);
 }
 
 static void take(struct plug *plug)
@@ -404,20 +367,18 @@ static void take(struct plug *plug)
 static bool turn(struct front *front)
 {
     struct pollfd fds[PLUGS + 1];
-    uint64_t next_ns = NEVER;
+    uint64_t next_ns = KILN_FRONT_NEVER;
 
     for (size_t i = 0; i < front->count; i++) {
         struct plug *plug = &front->plug[i];
-        uint64_t event_ns = plug->board->ops->next_event_ns(plug->board);
 
         if (plug->parser != NULL && !serve(plug, &next_ns))
             hang_up(plug);
-        if (event_ns != NEVER)
-            next_ns = KILN_MIN(next_ns, event_ns - KILN_MIN(event_ns, plug->skew_ns));
+        next_ns = KILN_MIN(next_ns, kiln_front_next_event_ns(&plug->board));
         fds[i] = (struct pollfd){.fd = plug->fd >= 0 ? plug->fd : plug->listener, .events = POLLIN};
     }
     fds[front->count] = (struct pollfd){.fd = front->child, .events = POLLIN};
-    if (poll(fds, front->count + 1, wait_ms(next_ns)) < 0)
+    if (poll(fds, front->count + 1, kiln_front_wait_ms(next_ns, ROUND_MS)) < 0)
         return errno == EINTR;
     for (size_t i = 0; i < front->count; i++)
         if (fds[i].revents != 0)
@@ -427,21 +388,12 @@ static bool turn(struct front *front)
 
 static int run_program(struct front *front, char **argv)
 {
-    int status = 0;
-
-    front->pid = fork();
-    if (front->pid == 0) {
-        execvp(argv[0], argv);
-        fprintf(stderr, "kiln-sim-usbredir: cannot run %s: %s\n", argv[0], strerror(errno));
-        _exit(127);
-    }
-    front->child = front->pid > 0 ? (int)syscall(SYS_pidfd_open, front->pid, 0) : -1;
+    front->child = kiln_front_start(PROGRAM, argv, &front->pid);
     if (front->child < 0)
-        return EXIT_FAILED;
+        return KILN_FRONT_EXIT_FAILED;
     while (turn(front))
         ;
-    waitpid(front->pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return kiln_front_exit_status(front->pid);
 }
 
 static bool listen_at(struct plug *plug, const char *folder, size_t index)
@@ -453,8 +405,7 @@ static bool listen_at(struct plug *plug, const char *folder, size_t index)
             (int)sizeof at.sun_path ||
         plug->listener < 0 || bind(plug->listener, (const struct sockaddr *)&at, sizeof at) != 0 ||
         listen(plug->listener, 1) != 0) {
-        fprintf(stderr, "kiln-sim-usbredir: cannot listen at %s/%zu: %s\n", folder, index,
-                strerror(errno));
+        fprintf(stderr, PROGRAM ": cannot listen at %s/%zu: %s\n", folder, index, strerror(errno));
         return false;
     }
     return true;
@@ -463,48 +414,31 @@ static bool listen_at(struct plug *plug, const char *folder, size_t index)
 static bool add_board(struct front *front, const char *folder, const char *text)
 {
     struct plug *plug = &front->plug[front->count];
-    const struct kiln_sim_board *row;
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_knobs knobs;
-    struct kiln_ctx ctx;
 
-    kiln_virtual_clock_init(&clock);
-    kiln_ctx_init(&ctx, &clock.base);
+    if (!kiln_front_board_make(&plug->board, PROGRAM, text))
+        return false;
     plug->fd = -1;
-    if (kiln_sim_knobs_parse(&ctx, text, &knobs) != KILN_OK) {
-        fprintf(stderr, "kiln-sim-usbredir: %s\n", ctx.error.message);
-        return false;
-    }
-    row = kiln_sim_board_find(knobs.board);
-    if (row->make_usb == NULL || row->make_usb(&ctx, &knobs, &plug->board) != KILN_OK) {
-        fprintf(stderr, "kiln-sim-usbredir: %s: %s\n", text,
-                row->make_usb == NULL ? "no USB board" : ctx.error.message);
-        return false;
-    }
-    plug->real_time = knobs.real_time;
     return listen_at(plug, folder, front->count++);
 }
 
 int main(int argc, char **argv)
 {
     struct front front = {.child = -1};
-    int first = 2, status = 0;
+    int split = kiln_front_split(argc, argv, 2, PLUGS), status = 0;
 
-    while (first < argc && strcmp(argv[first], "--") != 0)
-        first++;
-    if (first <= 2 || first + 1 >= argc || first - 2 > PLUGS) {
+    if (split == 0) {
         fprintf(stderr, "usage: kiln-sim-usbredir FOLDER BOARD[?KNOB=VALUE&...]... -- PROGRAM "
                         "[ARGUMENT]...\n");
-        return 2;
+        return KILN_FRONT_EXIT_USAGE;
     }
-    for (int i = 2; i < first && status == 0; i++)
-        status = add_board(&front, argv[1], argv[i]) ? 0 : 2;
+    for (int i = 2; i < split && status == 0; i++)
+        status = add_board(&front, argv[1], argv[i]) ? 0 : KILN_FRONT_EXIT_USAGE;
     if (status == 0)
-        status = run_program(&front, argv + first + 1);
+        status = run_program(&front, argv + split + 1);
     for (size_t i = 0; i < front.count; i++) {
         hang_up(&front.plug[i]);
         close(front.plug[i].listener);
-        front.plug[i].board->ops->free(front.plug[i].board);
+        kiln_front_board_free(&front.plug[i].board);
     }
     return status;
 }
