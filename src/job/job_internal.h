@@ -152,8 +152,8 @@ void kiln_job_place_dispose(struct kiln_job *job);
 /* Fills job->partitions if this is an ESP chip and a table is to be had; none is no error. */
 KILN_MUST_USE enum kiln_status kiln_job_partitions(struct kiln_job *job);
 const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label);
-/* "nvs, otadata, ..." for messages; "" without a table. */
-void kiln_job_partition_names(const struct kiln_job *job, char *out, size_t cap);
+/* Fails with what partitions there are instead of `name`. */
+KILN_MUST_USE enum kiln_status kiln_job_no_partition(struct kiln_job *job, const char *name);
 
 /* The slot the user wants to start, else the one that the bootloader starts; NULL if there is none. The partitions
  * are known. */

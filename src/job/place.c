@@ -71,15 +71,22 @@ const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, 
     return NULL;
 }
 
-void kiln_job_partition_names(const struct kiln_job *job, char *out, size_t cap)
+enum kiln_status kiln_job_no_partition(struct kiln_job *job, const char *name)
 {
-    out[0] = '\0';
-    for (size_t i = 0; job->partitions != NULL && i < job->partition_count; i++) {
-        size_t length = strlen(out);
+    char names[240] = "";
 
-        snprintf(out + length, cap - length, "%s%s", length > 0 ? ", " : "",
+    for (size_t i = 0; job->partitions != NULL && i < job->partition_count; i++) {
+        size_t length = strlen(names);
+
+        snprintf(names + length, sizeof names - length, "%s%s", length > 0 ? ", " : "",
                  job->partitions[i].label);
     }
+    if (names[0] == '\0')
+        return kiln_fail(&job->ctx, KILN_E_ARG,
+                         "there is no partition '%s', since the board has no partition table",
+                         name);
+    return kiln_fail(&job->ctx, KILN_E_ARG, "there is no partition '%s'; there are %s", name,
+                     names);
 }
 
 static enum kiln_status fit(struct kiln_job *job, const struct kiln_image *image,
@@ -103,16 +110,8 @@ static enum kiln_status named_place(struct kiln_job *job, const struct kiln_imag
 
     KILN_TRY(kiln_job_partitions(job));
     partition = kiln_job_partition(job, name);
-    if (partition == NULL) {
-        char names[240];
-
-        kiln_job_partition_names(job, names, sizeof names);
-        return kiln_fail(&job->ctx, KILN_E_ARG, "there is no partition '%s'%s%s", name,
-                         names[0] != '\0' ? "; there are "
-                                          : ", since the board has no partition "
-                                            "table",
-                         names);
-    }
+    if (partition == NULL)
+        return kiln_job_no_partition(job, name);
     return fit(job, image, partition, out_address);
 }
 

@@ -84,7 +84,6 @@ static enum kiln_status named_slot(struct kiln_job *job, const struct kiln_esp_p
     const char *name = job->request.boot_slot;
     char *end;
     unsigned long number = strtoul(name, &end, 10);
-    char names[240];
 
     *out_slot = kiln_job_partition(job, name);
     if (*out_slot == NULL && end != name && *end == '\0' && number < 16)
@@ -95,12 +94,7 @@ static enum kiln_status named_slot(struct kiln_job *job, const struct kiln_esp_p
     if (*out_slot != NULL)
         return kiln_fail(&job->ctx, KILN_E_ARG,
                          "partition '%s' is not one that the bootloader starts", name);
-    kiln_job_partition_names(job, names, sizeof names);
-    return kiln_fail(&job->ctx, KILN_E_ARG, "there is no application slot '%s'%s%s", name,
-                     names[0] != '\0' ? "; the partitions are "
-                                      : ", since there is no partition "
-                                        "table",
-                     names);
+    return kiln_job_no_partition(job, name);
 }
 
 enum kiln_status kiln_job_boot_slot(struct kiln_job *job,
@@ -143,11 +137,12 @@ static enum kiln_status check_slot(struct kiln_job *job, const struct kiln_esp_p
                           slot->label);
 }
 
-/* The sector of the entry that counts now is not touched unless it selects the slot already, so that a power cut
- * leaves a board that starts. */
-static enum kiln_status switch_to(struct kiln_job *job, const struct kiln_esp_partition *slot,
-                                  const struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES],
-                                  uint8_t *bytes, unsigned *out_sector)
+/* The sector of otadata that is to be written so that `slot` starts. The one that counts now is left alone, so
+ * that a power cut leaves a board that starts; if it selects the slot already it is written as it is. */
+static enum kiln_status select_slot(struct kiln_job *job, const struct kiln_esp_partition *slot,
+                                    const struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES],
+                                    const struct kiln_esp_partition *otadata,
+                                    uint8_t bytes[KILN_OTADATA_SECTOR], uint64_t *out_address)
 {
     unsigned slots = count_slots(job), wanted = slot->subtype - SUBTYPE_OTA_0;
     int active = kiln_otadata_active(entry);
@@ -158,18 +153,20 @@ static enum kiln_status switch_to(struct kiln_job *job, const struct kiln_esp_pa
                          "the table has %u OTA slots and no numbering that reaches %s", slots,
                          slot->label);
     if (active >= 0 && kiln_otadata_slot(&entry[active], slots) == wanted) {
-        *out_sector = (unsigned)active;
         kiln_job_note(job, "otadata selects %s already", slot->label);
-        return KILN_OK;
+        *out_address = otadata->offset + (unsigned)active * KILN_OTADATA_SECTOR;
+        return job->loader->ops->read(job->loader, &job->ctx, *out_address, bytes,
+                                      KILN_OTADATA_SECTOR, NULL);
     }
     if (!kiln_otadata_next(entry, slots, wanted, &sequence))
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
                          "otadata's sequence numbers are used up (0x%x); erase the otadata "
                          "partition and try again",
                          (unsigned)entry[active].sequence);
+    memset(bytes, 0xff, KILN_OTADATA_SECTOR);
     kiln_otadata_make(sequence, bytes);
-    *out_sector = active == 0;
-    kiln_job_note(job, "otadata entry %u gets sequence %u: %s starts from now on", *out_sector,
+    *out_address = otadata->offset + (active == 0 ? KILN_OTADATA_SECTOR : 0);
+    kiln_job_note(job, "otadata entry %u gets sequence %u: %s starts from now on", active == 0,
                   (unsigned)sequence, slot->label);
     return KILN_OK;
 }
@@ -193,8 +190,7 @@ enum kiln_status kiln_job_boot_image(struct kiln_job *job, struct kiln_image **o
     struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES];
     const struct kiln_esp_partition *slot = NULL, *otadata = NULL;
     uint8_t bytes[KILN_OTADATA_ENTRIES * KILN_OTADATA_SECTOR];
-    uint64_t address;
-    unsigned sector = 0;
+    uint64_t address = KILN_NO_ADDRESS;
 
     if (!(job->loader->ops->info(job->loader)->caps & KILN_CAP_READ))
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
@@ -207,16 +203,12 @@ enum kiln_status kiln_job_boot_image(struct kiln_job *job, struct kiln_image **o
                          "the partition table has no otadata of two sectors, so the bootloader "
                          "always starts the same slot");
     KILN_TRY(check_slot(job, slot));
-    memset(bytes, 0xff, sizeof bytes);
     if (!is_ota(slot)) {
+        memset(bytes, 0xff, sizeof bytes);
         kiln_job_note(job, "otadata becomes blank: %s starts from now on", slot->label);
         return make_image(job, otadata->offset, bytes, sizeof bytes, out_image);
     }
-    KILN_TRY(switch_to(job, slot, entry, bytes, &sector));
-    address = otadata->offset + sector * KILN_OTADATA_SECTOR;
-    if (bytes[0] == 0xff && kiln_le32(bytes) == UINT32_MAX) /* as it is */
-        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, address, bytes, KILN_OTADATA_SECTOR,
-                                        NULL));
+    KILN_TRY(select_slot(job, slot, entry, otadata, bytes, &address));
     return make_image(job, address, bytes, KILN_OTADATA_SECTOR, out_image);
 }
 
