@@ -65,8 +65,10 @@ struct kiln_image_info {
     uint64_t
         linked; /* where a raw image was linked to run, by its vector table, wherever it was placed
                         since; KILN_NO_ADDRESS if unknown */
-    uint64_t entry;               /* KILN_NO_ADDRESS if the file does not tell */
-    unsigned confidence;          /* 0..100 for `linked`, else 100 */
+    uint64_t entry;      /* KILN_NO_ADDRESS if the file does not tell */
+    unsigned confidence; /* 0..100 for `linked`, else 100 */
+    bool
+        usual; /* false: `linked` is no place where a bootloader is known to look for an application */
     uint16_t elf_machine;         /* e_machine of an ELF file, else 0 */
     int32_t esp_chip_id;          /* -1 if not an ESP image with a chip id */
     enum kiln_esp_role esp_role;  /* as far as the image tells */

@@ -42,7 +42,7 @@ struct kiln_project_file {
     const char *path; /* NULL: `data` instead, which no build step left in a file */
     const char *what; /* "bootloader", "partitions", "application", ... */
     uint64_t address; /* UINT64_MAX: unknown, to be found in the file's contents */
-    bool stated;      /* the file's format states the address itself; it must not be given again */
+    bool stated;      /* the address was found in the file itself and must not be given again */
     bool missing;     /* the build system names it, and it is not there */
     const uint8_t *data;
     size_t size;     /* of `data` */

@@ -149,6 +149,9 @@ int cli_fail(struct cli *cli, const struct kiln_error *error);
 /* A mistake in the command line: exit status 2. */
 int cli_usage(struct cli *cli, const char *format, ...) KILN_PRINTF(2, 3);
 
+/* Asks on the terminal; anything but y is no. */
+bool cli_ask(const char *format, ...) KILN_PRINTF(1, 2);
+
 /* ---- jobs ---- */
 
 /*
@@ -179,6 +182,9 @@ struct cli_files {
 };
 int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files);
 void cli_files_free(struct cli_files *files);
+/* An image that tells by its vectors alone where it belongs, and that place is an unusual one: asks, if there is
+ * somebody to ask; else the job refuses it. False if the answer is no. */
+bool cli_files_agreed(const struct cli *cli, struct cli_files *files);
 
 /* `kiln sim BOARD... --run PROGRAM`: becomes the front program; returns an exit status only if that fails. */
 int cli_sim_run(struct cli *cli);

@@ -140,19 +140,6 @@ static int put_summary(const struct cli *cli, const struct kiln_doctor_report *r
 
 /* ---- mending ---- */
 
-static bool agrees(void)
-{
-    char answer[16];
-
-    fputs("    Run this command? [y/N] ", stdout);
-    fflush(stdout);
-    if (fgets(answer, sizeof answer, stdin) == NULL) {
-        putchar('\n');
-        return false;
-    }
-    return answer[0] == 'y' || answer[0] == 'Y';
-}
-
 /* The exit status of a command line as a shell runs it, -1 if it could not be run. */
 static int run_shell(const char *command)
 {
@@ -178,7 +165,7 @@ static size_t mend(const struct cli *cli, const struct kiln_doctor_report *repor
         int status;
 
         put_finding(cli, finding);
-        if (finding->fix[0] == '\0' || !agrees())
+        if (finding->fix[0] == '\0' || !cli_ask("    Run this command?"))
             continue;
         status = run_shell(finding->fix);
         count++;

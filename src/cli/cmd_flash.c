@@ -2,6 +2,14 @@
 /* flash and verify: the two commands that hold a file against a board. */
 #include "cli/cli.h"
 
+static int run_agreed(struct cli *cli, struct kiln_request *request, struct cli_files *files)
+{
+    if (cli_files_agreed(cli, files))
+        return cli_run_job(cli, request);
+    fputs("Nothing was changed. FILE@ADDRESS says where a file belongs.\n", stderr);
+    return 2;
+}
+
 static int run_verb(struct cli *cli, enum kiln_verb verb)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
@@ -14,7 +22,7 @@ static int run_verb(struct cli *cli, enum kiln_verb verb)
     request.images = (const struct kiln_image *const *)files.images;
     request.image_count = files.count;
     request.places = files.places;
-    status = cli_run_job(cli, &request);
+    status = run_agreed(cli, &request, &files);
     cli_files_free(&files);
     return status;
 }
@@ -31,7 +39,7 @@ static int run_project(struct cli *cli, enum kiln_verb verb)
         request.verb = verb;
         request.images = (const struct kiln_image *const *)files.images;
         request.image_count = files.count;
-        status = cli_run_job(cli, &request);
+        status = run_agreed(cli, &request, &files);
     }
     cli_files_free(&files);
     kiln_project_free(project);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <glob.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,24 @@ int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files)
         out_files->count++;
     }
     return 0;
+}
+
+bool cli_files_agreed(const struct cli *cli, struct cli_files *files)
+{
+    if (!cli->tty || isatty(STDIN_FILENO) == 0 || cli->args.json || cli->args.force)
+        return true;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct kiln_image_info *info = kiln_image_info(files->images[i]);
+
+        if (info->address_source != KILN_ADDRESS_INFERRED || info->usual)
+            continue;
+        if (!cli_ask("%s says by its vectors that it belongs at 0x%08" PRIx64
+                     ", where no known bootloader looks for an application. Take this address?",
+                     kiln_image_name(files->images[i]), info->address) ||
+            kiln_image_place(files->images[i], info->address, KILN_ADDRESS_GIVEN, NULL) != KILN_OK)
+            return false;
+    }
+    return true;
 }
 
 /* ---- the files of a project ---- */

@@ -141,6 +141,23 @@ int cli_fail(struct cli *cli, const struct kiln_error *error)
     return kiln_status_exit_code(error->status);
 }
 
+bool cli_ask(const char *format, ...)
+{
+    char answer[16];
+    va_list args;
+
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    fputs(" [y/N] ", stdout);
+    fflush(stdout);
+    if (fgets(answer, sizeof answer, stdin) == NULL) {
+        putchar('\n');
+        return false;
+    }
+    return answer[0] == 'y' || answer[0] == 'Y';
+}
+
 int cli_usage(struct cli *cli, const char *format, ...)
 {
     struct kiln_error error = {.status = KILN_E_ARG};

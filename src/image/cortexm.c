@@ -119,6 +119,7 @@ static enum kiln_status load(struct kiln_image *image, struct kiln_ctx *ctx,
     }
     image->info.linked = base.base;
     image->info.confidence = base.confidence;
+    image->info.usual = base.usual;
     image->info.address_source = KILN_ADDRESS_INFERRED;
     kiln_image_why(image,
                    "vector table (SP 0x%08" PRIx32 ", reset 0x%08" PRIx32

@@ -90,6 +90,7 @@ static struct kiln_image *new_image(const char *name, uint64_t max_size)
                                            .linked = KILN_NO_ADDRESS,
                                            .entry = KILN_NO_ADDRESS,
                                            .confidence = 100,
+                                           .usual = true,
                                            .esp_chip_id = -1,
                                            .vid = -1,
                                            .pid = -1,

@@ -245,18 +245,28 @@ static double handler_score(const struct evidence *e, uint64_t base, size_t tabl
     return score;
 }
 
-static double prior(uint64_t base)
+static uint64_t offset_of(uint64_t base)
 {
-    uint64_t origin = 0, offset;
-    double score = 0;
+    uint64_t origin = 0;
 
     for (size_t i = 0; i < KILN_ARRAY_LEN(origins) && origins[i] <= base; i++)
         origin = origins[i];
-    offset = base - origin;
-    for (size_t i = 0; i < KILN_ARRAY_LEN(known_offsets); i++) {
+    return base - origin;
+}
+
+static bool is_known(uint64_t offset)
+{
+    for (size_t i = 0; i < KILN_ARRAY_LEN(known_offsets); i++)
         if (known_offsets[i] == offset)
-            score += 3;
-    }
+            return true;
+    return false;
+}
+
+static double prior(uint64_t base)
+{
+    uint64_t offset = offset_of(base);
+    double score = is_known(offset) ? 3 : 0;
+
     for (uint64_t unit = 0x200; unit <= 0x4000 && offset % unit == 0; unit *= 2)
         score += 0.4;
     if (offset == 0)
@@ -329,6 +339,7 @@ bool kiln_vectors_infer(const uint8_t *bytes, size_t len, const struct kiln_vect
     if (ok)
         choose(&e, vectors, first, last, out_base);
     ok = ok && out_base->candidates > 0;
+    out_base->usual = ok && is_known(offset_of(out_base->base));
     free(e.starts);
     free(e.pointers);
     free(e.texts);

@@ -29,6 +29,7 @@ struct kiln_link_base {
     unsigned confidence; /* 0..100 */
     size_t candidates;   /* bases that the bounds allow */
     double margin;       /* log-likelihood over the second best, for tests */
+    bool usual;          /* the start of a flash, or an offset that some bootloader leaves free */
 };
 
 /* False if no base fits. */

@@ -197,6 +197,11 @@ static enum kiln_status check_link_address(struct guard *g)
             return object(g, KILN_HINT_GIVE_ADDRESS,
                           "%s does not tell its address clearly (perhaps 0x%08" PRIx64 ")", name,
                           g->info->address);
+        if (!g->info->usual && g->info->address_source == KILN_ADDRESS_INFERRED)
+            return object(g, KILN_HINT_GIVE_ADDRESS,
+                          "%s says by its vectors that it belongs at 0x%08" PRIx64
+                          ", where no known bootloader looks for an application",
+                          name, g->info->address);
         explain_offset(g);
         return KILN_OK;
     }

@@ -155,7 +155,7 @@ static void load_build(struct kiln_build *build, const char *name, const char *f
     if (!kiln_build_program(build, env,
                             &(struct kiln_build_program){beside(build, folder, program, ".uf2"),
                                                          beside(build, folder, program, ".hex"),
-                                                         env->is.elf, bin}))
+                                                         env->is.elf, bin, NULL}))
         kiln_build_not_ready(build, env, "%s holds no firmware that says where it belongs",
                              kiln_build_shown(build, folder));
 }

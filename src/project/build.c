@@ -54,6 +54,20 @@ void kiln_build_file(struct kiln_build *build, struct kiln_build_env *env,
     env->is.file_count++;
 }
 
+void kiln_build_add(struct kiln_build *build, struct kiln_build_env *env, const char *path,
+                    const char *what, uint64_t address, const char *why,
+                    struct kiln_project_place place)
+{
+    struct kiln_project_file file = {.path = path,
+                                     .what = what,
+                                     .address = address,
+                                     .missing = !kiln_file_exists(path),
+                                     .why = why,
+                                     .place = place};
+
+    kiln_build_file(build, env, &file);
+}
+
 void kiln_build_note(struct kiln_build *build, struct kiln_build_env *env, const char *format, ...)
 {
     char line[512];
@@ -245,7 +259,8 @@ bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
                         const struct kiln_build_program *program)
 {
     const char *const stated[] = {program->uf2, program->hex, program->elf};
-    struct kiln_project_file file = {.what = "application", .address = KILN_NO_ADDRESS};
+    struct kiln_project_file file = {.what = program->what != NULL ? program->what : "application",
+                                     .address = KILN_NO_ADDRESS};
 
     for (size_t i = 0; i < KILN_ARRAY_LEN(stated); i++) {
         struct kiln_build_look look =
@@ -266,6 +281,7 @@ bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
     file.path = program->bin;
     file.address = kiln_build_look(program->bin).info.address;
     if (file.address != KILN_NO_ADDRESS) {
+        file.stated = true;
         file.why = "its vector table";
         file.place.file = kiln_build_shown(build, program->bin);
     }

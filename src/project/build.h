@@ -44,6 +44,10 @@ extern const struct kiln_project_system kiln_project_platformio, kiln_project_id
 struct kiln_build_env *kiln_build_environment(struct kiln_build *build, const char *name);
 void kiln_build_file(struct kiln_build *build, struct kiln_build_env *env,
                      const struct kiln_project_file *file);
+/* The same for a file with its path, which may be missing. */
+void kiln_build_add(struct kiln_build *build, struct kiln_build_env *env, const char *path,
+                    const char *what, uint64_t address, const char *why,
+                    struct kiln_project_place place);
 void kiln_build_note(struct kiln_build *build, struct kiln_build_env *env, const char *format, ...)
     KILN_PRINTF(3, 4);
 void kiln_build_not_ready(struct kiln_build *build, struct kiln_build_env *env, const char *format,
@@ -66,6 +70,7 @@ const char *kiln_build_path(struct kiln_build *build, const char *dir, const cha
  * address of `elf` or where its vector table says. Any may be NULL. False if there is nothing. */
 struct kiln_build_program {
     const char *uf2, *hex, *elf, *bin;
+    const char *what; /* NULL: "application" */
 };
 bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
                         const struct kiln_build_program *program);

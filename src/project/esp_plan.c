@@ -47,20 +47,6 @@ static struct table read_table(const char *path)
     return table;
 }
 
-static void add(struct kiln_build *build, struct kiln_build_env *env, const char *path,
-                const char *what, uint64_t address, const char *why,
-                struct kiln_project_place place)
-{
-    struct kiln_project_file file = {.path = path,
-                                     .what = what,
-                                     .address = address,
-                                     .missing = !kiln_file_exists(path),
-                                     .why = why,
-                                     .place = place};
-
-    kiln_build_file(build, env, &file);
-}
-
 static void add_bootloader(struct kiln_build *build, struct kiln_build_env *env,
                            const struct kiln_esp_parts *parts)
 {
@@ -74,8 +60,8 @@ static void add_bootloader(struct kiln_build *build, struct kiln_build_env *env,
     look = kiln_build_look(parts->bootloader);
     if (kiln_build_bootloader_at(env->is.chip, &at) ||
         (look.ok && kiln_build_bootloader_at(look.info.chip, &at)))
-        add(build, env, parts->bootloader, "bootloader", at, "where the chip's ROM looks for it",
-            (struct kiln_project_place){0});
+        kiln_build_add(build, env, parts->bootloader, "bootloader", at,
+                       "where the chip's ROM looks for it", (struct kiln_project_place){0});
     else
         kiln_build_note(build, env, "%s is left out: the chip is not known",
                         kiln_build_shown(build, parts->bootloader));
@@ -98,7 +84,8 @@ static void add_otadata(struct kiln_build *build, struct kiln_build_env *env,
                                : "the otadata partition; made, as boot_app0.bin is not there",
                            place);
     else
-        add(build, env, parts->otadata, "otadata", table->otadata, "the otadata partition", place);
+        kiln_build_add(build, env, parts->otadata, "otadata", table->otadata,
+                       "the otadata partition", place);
 }
 
 void kiln_esp_plan(struct kiln_build *build, struct kiln_build_env *env,
@@ -111,24 +98,25 @@ void kiln_esp_plan(struct kiln_build *build, struct kiln_build_env *env,
     if (parts->table != NULL) {
         bool told = parts->table_at != KILN_NO_ADDRESS;
 
-        add(build, env, parts->table, "partitions", told ? parts->table_at : TABLE_OFFSET,
-            told ? parts->table_why : "where the bootloader looks for it",
-            told ? parts->table_place : nobody);
+        kiln_build_add(build, env, parts->table, "partitions",
+                       told ? parts->table_at : TABLE_OFFSET,
+                       told ? parts->table_why : "where the bootloader looks for it",
+                       told ? parts->table_place : nobody);
         if (!table.known)
             kiln_build_note(build, env, "%s is no partition table",
                             kiln_build_shown(build, parts->table));
     }
     add_otadata(build, env, parts, &table);
     if (parts->program_at != KILN_NO_ADDRESS) {
-        add(build, env, parts->program, "application", parts->program_at, parts->program_why,
-            parts->program_place);
+        kiln_build_add(build, env, parts->program, "application", parts->program_at,
+                       parts->program_why, parts->program_place);
     } else if (table.has_app) {
         struct kiln_project_place place = {kiln_build_shown(build, parts->table), 0};
 
-        add(build, env, parts->program, "application", table.app,
-            table.has_factory ? "the factory partition" : "the partition ota_0", place);
+        kiln_build_add(build, env, parts->program, "application", table.app,
+                       table.has_factory ? "the factory partition" : "the partition ota_0", place);
     } else {
-        add(build, env, parts->program, "application", APP_OFFSET,
-            "where the framework puts it by itself", nobody);
+        kiln_build_add(build, env, parts->program, "application", APP_OFFSET,
+                       "where the framework puts it by itself", nobody);
     }
 }

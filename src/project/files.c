@@ -152,7 +152,7 @@ bool kiln_path_ends(const char *path, const char *ending)
 
 /* ---- patterns ---- */
 
-static bool add_path(struct kiln_arena *arena, struct kiln_paths *paths, const char *path)
+bool kiln_paths_add(struct kiln_arena *arena, struct kiln_paths *paths, const char *path)
 {
     if (paths->count == MATCHES_MAX || path == NULL)
         return false;
@@ -186,8 +186,8 @@ void kiln_folder_list(struct kiln_arena *arena, const char *dir, struct kiln_pat
         return;
     while ((entry = readdir(folder)) != NULL)
         if (entry->d_name[0] != '.' &&
-            !add_path(arena, out_names,
-                      kiln_arena_text(arena, entry->d_name, strlen(entry->d_name))))
+            !kiln_paths_add(arena, out_names,
+                            kiln_arena_text(arena, entry->d_name, strlen(entry->d_name))))
             break;
     closedir(folder);
     if (out_names->count > 1)
@@ -275,7 +275,7 @@ static void match_below(struct match *m, const char *base, const char *pattern, 
     if (n == 0) {
         path = full(m, base);
         if (base[0] != '\0' && path != NULL && lstat(path, &st) == 0)
-            add_path(m->arena, m->paths, base);
+            kiln_paths_add(m->arena, m->paths, base);
         return;
     }
     if (strcmp(component, "**") == 0) {

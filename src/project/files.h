@@ -27,6 +27,8 @@ struct kiln_paths {
     const char **path;
     size_t count, capacity;
 };
+/* False when out of memory or when there are too many; the path is borrowed, NULL counts as out of memory. */
+bool kiln_paths_add(struct kiln_arena *arena, struct kiln_paths *paths, const char *path);
 void kiln_paths_match(struct kiln_arena *arena, const char *dir, const char *pattern,
                       struct kiln_paths *out_paths);
 

@@ -117,6 +117,7 @@ static void place_raw(struct kiln_pio_target *t, struct kiln_project_file *file)
         file->place = said.place;
     } else if (look.ok && look.info.address != KILN_NO_ADDRESS) {
         file->address = look.info.address;
+        file->stated = true;
         file->why = "its vector table";
         file->place.file = kiln_build_shown(t->build, file->path);
     } else if (has_base) {

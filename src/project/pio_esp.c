@@ -40,19 +40,6 @@ static bool is_arduino(struct kiln_pio_target *t)
     return false;
 }
 
-static void add(struct kiln_pio_target *t, const char *path, const char *what, uint64_t address,
-                const char *why, struct kiln_project_place place)
-{
-    struct kiln_project_file file = {.path = path,
-                                     .what = what,
-                                     .address = address,
-                                     .missing = !kiln_file_exists(path),
-                                     .why = why,
-                                     .place = place};
-
-    kiln_build_file(t->build, t->env, &file);
-}
-
 /* ---- from idedata.json ---- */
 
 static bool fresh(struct kiln_pio_target *t, const char *path)
@@ -87,10 +74,10 @@ static void add_from_idedata(struct kiln_pio_target *t, const struct kiln_build_
                            "idedata.json; made, as boot_app0.bin is not installed",
                            kiln_build_json_place(t->build, json, "flash_images"));
     else
-        add(t, path, "image", address, "idedata.json",
-            kiln_build_json_place(t->build, json,
-                                  json_is_string(offset) ? json_string_value(offset)
-                                                         : "flash_images"));
+        kiln_build_add(t->build, t->env, path, "image", address, "idedata.json",
+                       kiln_build_json_place(t->build, json,
+                                             json_is_string(offset) ? json_string_value(offset)
+                                                                    : "flash_images"));
 }
 
 /* What PlatformIO itself worked out, if it did so after the last change. */
@@ -111,8 +98,8 @@ static bool plan_from_idedata(struct kiln_pio_target *t)
     good = json_is_array(images) && json_offset(json_object_get(extra, "application_offset"), &app);
     if (good) {
         json_array_foreach(images, i, image) add_from_idedata(t, &json, image);
-        add(t, t->program, "application", app, "application_offset",
-            kiln_build_json_place(t->build, &json, "application_offset"));
+        kiln_build_add(t->build, t->env, t->program, "application", app, "application_offset",
+                       kiln_build_json_place(t->build, &json, "application_offset"));
     }
     json_decref(json.root);
     return good;
@@ -182,6 +169,6 @@ void kiln_pio_esp_plan(struct kiln_pio_target *t)
         kiln_build_not_ready(t->build, t->env, "%s holds no firmware; build it: pio run -e %s",
                              kiln_build_shown(t->build, t->folder), t->env->is.name);
     else
-        add(t, t->program, "application", 0, "the chip's ROM starts it there",
-            (struct kiln_project_place){0});
+        kiln_build_add(t->build, t->env, t->program, "application", 0,
+                       "the chip's ROM starts it there", (struct kiln_project_place){0});
 }

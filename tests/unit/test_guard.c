@@ -130,6 +130,29 @@ static void a_linked_image_goes_only_where_it_runs(void **state)
     kiln_image_free(image);
 }
 
+static void an_unusual_place_is_not_taken_for_sure(void **state)
+{
+    static uint8_t bytes[32768];
+    struct kiln_target_info target = board("stm32f405");
+    struct kiln_image *image;
+
+    (void)state;
+    memset(flash, 0xff, sizeof flash);
+    program(bytes, sizeof bytes, FLASH + 0x12200, 0x20010000);
+    image = image_at(bytes, sizeof bytes, KILN_NO_ADDRESS);
+    assert_int_equal(kiln_image_info(image)->linked, FLASH + 0x12200);
+    assert_true(kiln_image_info(image)->confidence > 60);
+    refuses(image, &target, KILN_HINT_GIVE_ADDRESS, "belongs at 0x08012200, where no known");
+    kiln_image_free(image);
+    image = image_at(bytes, sizeof bytes, FLASH + 0x12200); /* said by the user */
+    allows(image, &target, "no bootloader: the flash is empty");
+    kiln_image_free(image);
+    program(bytes, sizeof bytes, FLASH + 0x8000, 0x20010000);
+    image = image_at(bytes, sizeof bytes, KILN_NO_ADDRESS);
+    allows(image, &target, "are not touched");
+    kiln_image_free(image);
+}
+
 static void a_bootloader_is_not_overwritten(void **state)
 {
     static uint8_t bytes[32768], whole[65536];
@@ -226,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_linked_image_goes_only_where_it_runs),
+        cmocka_unit_test(an_unusual_place_is_not_taken_for_sure),
         cmocka_unit_test(a_bootloader_is_not_overwritten),
         cmocka_unit_test(an_application_without_bootloader_is_noted),
         cmocka_unit_test(what_does_not_fit_is_not_forced),

@@ -356,6 +356,86 @@ static void zephyr_with_sysbuild(void **state)
     kiln_project_free(project);
 }
 
+static void zephyr_image(const char *folder, const char *runners, const char *config)
+{
+    char name[200];
+
+    snprintf(name, sizeof name, "%s/zephyr/runners.yaml", folder);
+    write_text(name, runners);
+    snprintf(name, sizeof name, "%s/zephyr/.config", folder);
+    write_text(name, config);
+}
+
+/* MCUboot and an application: everything in flash_order goes to the board, and the facts are those of the
+ * default domain, wherever it stands. The runners' files name another computer's folders. */
+static void zephyr_with_two_domains(void **state)
+{
+    (void)state;
+    write_text("build/domains.yaml",
+               "default: app\nbuild_dir: /gone\ndomains:\n  - name: mcuboot\n"
+               "    build_dir: /gone/mcuboot\n  - name: app\n    build_dir: /gone/app\n"
+               "flash_order:\n  - app\n  - mcuboot\n");
+    zephyr_image("build/mcuboot",
+                 "flash-runner: jlink\nconfig:\n  elf_file: zephyr.elf\n  bin_file: zephyr.bin\n",
+                 "CONFIG_SOC=\"stm32f405xg\"\nCONFIG_BOARD=\"other\"\n"
+                 "CONFIG_FLASH_BASE_ADDRESS=0x8000000\nCONFIG_FLASH_LOAD_OFFSET=0\n");
+    zephyr_image("build/app",
+                 "flash-runner: dfu-util\nconfig:\n  elf_file: zephyr.elf\n"
+                 "  hex_file: /gone/app/zephyr/zephyr.signed.hex\n"
+                 "  bin_file: /gone/app/zephyr/zephyr.signed.bin\n",
+                 "CONFIG_SOC=\"stm32f405xx\"\nCONFIG_BOARD=\"mine\"\nCONFIG_BOOTLOADER_MCUBOOT=y\n"
+                 "CONFIG_FLASH_BASE_ADDRESS=0x8000000\nCONFIG_FLASH_LOAD_OFFSET=0xc000\n"
+                 "CONFIG_ROM_START_OFFSET=0x200\n");
+    copy_example("stm32f405-v1.elf", "build/mcuboot/zephyr/zephyr.elf");
+    copy_example("stm32f405-v1.elf", "build/app/zephyr/zephyr.elf");
+    copy_example("stm32f405-v1.bin", "build/app/zephyr/zephyr.bin");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    /* The linked image is there, and MCUboot would not start it. */
+    assert_non_null(strstr(env->not_ready, "west sign"));
+    kiln_project_free(project);
+
+    write_bytes("build/app/zephyr/zephyr.signed.bin", "\x3d\xb8\xf3\x96....", 8);
+    project = open_project();
+    env = environment(project, NULL);
+    assert_null(env->not_ready);
+    assert_string_equal(env->protocol, "dfu-util");
+    assert_string_equal(env->board, "mine");
+    assert_string_equal(env->chip, "stm32f405xx");
+    assert_non_null(strstr(env->elf, "/build/app/zephyr/zephyr.elf"));
+    assert_int_equal(env->file_count, 2);
+    assert_file(env, 0, "zephyr.elf", 0x08000000);
+    assert_string_equal(env->files[0].what, "mcuboot");
+    assert_file(env, 1, "zephyr.signed.bin", 0x0800c000);
+    assert_non_null(strstr(env->notes, "mcuboot is for stm32f405xg, not for stm32f405xx"));
+    kiln_project_free(project);
+
+    /* With both, the HEX file is taken: it states its place. */
+    copy_example("stm32f405-v1.hex", "build/app/zephyr/zephyr.signed.hex");
+    project = open_project();
+    assert_file(environment(project, NULL), 0, "zephyr.signed.hex", 0x08000000);
+    kiln_project_free(project);
+}
+
+static void zephyr_boards_have_builds_of_their_own(void **state)
+{
+    static const char runners[] = "flash-runner: uf2\nconfig:\n  elf_file: zephyr.elf\n";
+
+    (void)state;
+    zephyr_image("build/one", runners, "CONFIG_SOC=\"stm32f405xx\"\n");
+    zephyr_image("build/two", runners, "CONFIG_SOC=\"rp2040\"\n");
+    copy_example("stm32f405-v1.elf", "build/one/zephyr/zephyr.elf");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env;
+
+    assert_int_equal(project->environment_count, 2);
+    assert_int_equal(kiln_project_choose(project, NULL, &env, NULL), KILN_E_ARG);
+    assert_file(environment(project, "build/one"), 0, "zephyr.elf", 0x08000000);
+    assert_non_null(strstr(environment(project, "build/two")->not_ready, "west build"));
+    kiln_project_free(project);
+}
+
 static void klipper_and_arduino(void **state)
 {
     (void)state;
@@ -436,6 +516,8 @@ int main(void)
         WITH_ROOT(platformio_on_stm32),
         WITH_ROOT(esp_idf),
         WITH_ROOT(zephyr_with_sysbuild),
+        WITH_ROOT(zephyr_with_two_domains),
+        WITH_ROOT(zephyr_boards_have_builds_of_their_own),
         WITH_ROOT(klipper_and_arduino),
         WITH_ROOT(boot_app0_is_made),
         WITH_ROOT(no_project),
