@@ -133,15 +133,6 @@ enum kiln_status kiln_esp_session_security(struct kiln_esp_session *session,
     return KILN_OK;
 }
 
-static bool odd_bits(uint32_t value)
-{
-    bool odd = false;
-
-    for (; value != 0; value &= value - 1)
-        odd = !odd;
-    return odd;
-}
-
 static enum kiln_status flag(struct kiln_esp_session *session, const struct kiln_esp_bits *bits,
                              bool *out_set)
 {
@@ -218,7 +209,7 @@ enum kiln_status kiln_esp_session_protection(struct kiln_esp_session *session,
     facts = session->esp->facts;
     if (session->esp->has_security) {
         out->secure_boot = (session->esp->security.flags & KILN_ESP_SECURE_BOOT) != 0;
-        out->flash_encryption = odd_bits(session->esp->security.crypt_count);
+        out->flash_encryption = kiln_esp_encrypts(session->esp->security.crypt_count);
     }
     if (session->esp->secure_download)
         return KILN_OK;
@@ -227,7 +218,7 @@ enum kiln_status kiln_esp_session_protection(struct kiln_esp_session *session,
     KILN_TRY(flag(session, &facts->no_manual_encrypt, &out->no_manual_encrypt));
     if (facts->crypt_count.width > 0) {
         KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, &facts->crypt_count, &value));
-        out->flash_encryption = odd_bits(value);
+        out->flash_encryption = kiln_esp_encrypts(value);
     }
     if (facts->crypt_config.width > 0) {
         KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, &facts->crypt_config, &value));

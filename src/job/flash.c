@@ -234,18 +234,6 @@ static enum kiln_status verify_flash(struct kiln_job *job)
     return KILN_OK;
 }
 
-static enum kiln_status erase_chip(struct kiln_job *job)
-{
-    if (job->loader->ops->erase_all == NULL)
-        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
-                         "this bootloader cannot erase the whole chip");
-    kiln_job_begin_phase(job, KILN_PHASE_ERASE, 0, NULL);
-    kiln_job_set_state(job, KILN_STATE_ERASED);
-    if (job->loader->ops->erase_all(job->loader, &job->ctx) != KILN_OK)
-        return kiln_while(&job->ctx, "while erasing the whole chip");
-    return KILN_OK;
-}
-
 enum kiln_status kiln_job_flash(struct kiln_job *job)
 {
     const struct kiln_target_info *info = target(job);
@@ -259,10 +247,10 @@ enum kiln_status kiln_job_flash(struct kiln_job *job)
     KILN_TRY(kiln_plan_steps(&job->ctx, &policy, &job->plan));
     KILN_TRY(publish_plan(job));
     job->result.skipped = job->plan.skip_bytes;
+    if (job->request.erase_all)
+        KILN_TRY(kiln_job_erase_chip(job));
     if (job->request.dry_run)
         return KILN_OK;
-    if (job->request.erase_all)
-        KILN_TRY(erase_chip(job));
     if (job->plan.write_bytes + job->plan.erase_bytes > 0)
         KILN_TRY(change_flash(job));
     KILN_TRY(verify_flash(job));

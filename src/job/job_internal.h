@@ -145,6 +145,9 @@ KILN_MUST_USE enum kiln_status kiln_job_stream_flash(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_verify(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_read(struct kiln_job *job);
 
+/* Erases the whole chip, or says that it would in a dry run. */
+KILN_MUST_USE enum kiln_status kiln_job_erase_chip(struct kiln_job *job);
+
 /* Finds a place for every image of the request that has none: job->images. */
 KILN_MUST_USE enum kiln_status kiln_job_place(struct kiln_job *job);
 void kiln_job_place_dispose(struct kiln_job *job);

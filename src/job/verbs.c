@@ -191,17 +191,17 @@ static enum kiln_status erase_range(struct kiln_job *job)
     return KILN_OK;
 }
 
-static enum kiln_status erase_everything(struct kiln_job *job)
+enum kiln_status kiln_job_erase_chip(struct kiln_job *job)
 {
     const struct kiln_target_info *info = job->loader->ops->info(job->loader);
 
+    if (job->loader->ops->erase_all == NULL || !(info->caps & KILN_CAP_ERASE_ALL))
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader cannot erase the whole chip");
     if (job->request.dry_run) {
         kiln_job_note(job, "the whole chip would be erased");
         return KILN_OK;
     }
-    if (job->loader->ops->erase_all == NULL || !(info->caps & KILN_CAP_ERASE_ALL))
-        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
-                         "this bootloader cannot erase the whole chip");
     kiln_job_begin_phase(job, KILN_PHASE_ERASE, 0, NULL);
     kiln_job_set_state(job, KILN_STATE_ERASED);
     if (job->loader->ops->erase_all(job->loader, &job->ctx) != KILN_OK)
@@ -230,7 +230,7 @@ enum kiln_status kiln_job_erase(struct kiln_job *job)
 {
     if (job->request.unprotect)
         return unprotect(job);
-    return job->request.erase_all ? erase_everything(job) : erase_range(job);
+    return job->request.erase_all ? kiln_job_erase_chip(job) : erase_range(job);
 }
 
 enum kiln_status kiln_job_reset(struct kiln_job *job)

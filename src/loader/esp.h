@@ -337,6 +337,12 @@ KILN_MUST_USE enum kiln_status kiln_esp_abandon(struct kiln_loader *self, struct
 KILN_MUST_USE enum kiln_status kiln_esp_run(struct kiln_loader *self, struct kiln_ctx *ctx,
                                             uint64_t address);
 
+/* Every chip of the family encrypts its flash while an odd number of bits of this eFuse counter is burnt. */
+static inline bool kiln_esp_encrypts(uint32_t crypt_count)
+{
+    return __builtin_parity(crypt_count) != 0;
+}
+
 static inline struct kiln_esp *kiln_esp_of(struct kiln_loader *loader)
 {
     return (struct kiln_esp *)loader;

@@ -87,15 +87,6 @@ static enum kiln_status flash_details(struct kiln_esp *esp, struct kiln_ctx *ctx
     return KILN_OK;
 }
 
-static bool odd_bits(uint32_t value)
-{
-    bool odd = false;
-
-    for (; value != 0; value &= value - 1)
-        odd = !odd;
-    return odd;
-}
-
 enum kiln_status kiln_esp_details(struct kiln_loader *self, struct kiln_ctx *ctx,
                                   void (*say)(void *user, const char *text), void *user)
 {
@@ -107,7 +98,7 @@ enum kiln_status kiln_esp_details(struct kiln_loader *self, struct kiln_ctx *ctx
                  "security: secure boot %s, flash encryption %s, secure download mode %s, flags "
                  "%08x",
                  esp->security.flags & SECURE_BOOT ? "on" : "off",
-                 odd_bits(esp->security.crypt_count) ? "on" : "off",
+                 kiln_esp_encrypts(esp->security.crypt_count) ? "on" : "off",
                  esp->secure_download ? "on" : "off", (unsigned)esp->security.flags);
         say(user, text);
     }
