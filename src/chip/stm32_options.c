@@ -152,22 +152,22 @@ static const struct kiln_stm32_option u5[] = {
 };
 
 static const struct kiln_stm32_options rows[] = {
-    {"STM32F2/F4", "RM0033, RM0090, RM0368, RM0383, RM0390, RM0386", "stm32f2 stm32f4", 0x1fffc000, 16, 16,
-     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, true, f4},
-    {"STM32F7", "RM0385, RM0410, RM0431", "stm32f7", 0x1fff0000, 32, 0,
-     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, true, f7},
-    {"STM32F0/F3", "RM0091 Rev 10, RM0313, RM0365 Rev 7", "stm32f0 stm32f3", 0x1ffff800, 16, 16,
-     KILN_COMPLEMENT_BYTE, 0xaa, 0xcc, true, f0f3},
-    {"STM32F1", "PM0075", "stm32f1", 0x1ffff800, 16, 16,
-     KILN_COMPLEMENT_BYTE, 0xa5, 0, true, f1},
-    {"STM32L4", "RM0351, RM0394, RM0432", "stm32l4", 0x1fff7800, 40, 40,
-     KILN_COMPLEMENT_WORD, 0xaa, 0xcc, true, l4},
-    {"STM32G4", "RM0440", "stm32g4", 0x1fff7800, 40, 48,
-     KILN_COMPLEMENT_WORD, 0xaa, 0xcc, true, g4},
-    {"STM32H74x/75x", "RM0433", "stm32h74", 0x5200201c, 40, 128,
-     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, false, h7},
-    {"STM32U5", "RM0456", "stm32u5", 0x40022040, 32, 64,
-     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, false, u5},
+    {"STM32F2/F4", "RM0033, RM0090, RM0368, RM0383, RM0390, RM0386", "stm32f2 stm32f4", 0x1fffc000, 0, 16, 16,
+     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, NULL, f4},
+    {"STM32F7", "RM0385, RM0410, RM0431", "stm32f7", 0x1fff0000, 0, 32, 0,
+     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, NULL, f7},
+    {"STM32F0/F3", "RM0091 Rev 10, RM0313, RM0365 Rev 7", "stm32f0 stm32f3", 0x1ffff800, 0, 16, 16,
+     KILN_COMPLEMENT_BYTE, 0xaa, 0xcc, NULL, f0f3},
+    {"STM32F1", "PM0075", "stm32f1", 0x1ffff800, 0, 16, 16,
+     KILN_COMPLEMENT_BYTE, 0xa5, 0, NULL, f1},
+    {"STM32L4", "RM0351, RM0394, RM0432", "stm32l4", 0x1fff7800, 0, 40, 40,
+     KILN_COMPLEMENT_WORD, 0xaa, 0xcc, NULL, l4},
+    {"STM32G4", "RM0440", "stm32g4", 0x1fff7800, 0, 40, 48,
+     KILN_COMPLEMENT_WORD, 0xaa, 0xcc, NULL, g4},
+    {"STM32H74x/75x", "RM0433", "stm32h74", 0x5200201c, 0, 40, 128,
+     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, "it is not known how their boot ROM takes them", h7},
+    {"STM32U5", "RM0456", "stm32u5", 0x40022040, 0, 32, 64,
+     KILN_COMPLEMENT_NONE, 0xaa, 0xcc, "it is not known how their boot ROM takes them", u5},
 };
 /* clang-format on */
 

@@ -5,6 +5,9 @@
 
 #include "chip/chip.h"
 
+/* An option from here on stands in the second bank's option bytes. */
+#define KILN_OPTION_BANK_2 512u
+
 enum kiln_option_kind {
     KILN_OPTION_VALUE, /* `values` names them, '|' between, from 0 on; NULL: a number */
     KILN_OPTION_RDP,   /* read-out protection */
@@ -24,7 +27,7 @@ enum kiln_option_complement {
 
 struct kiln_stm32_option {
     const char *name; /* as in the reference manual */
-    uint16_t at;      /* byte the value begins in; little-endian from there */
+    uint16_t at;      /* byte the value begins in (KILN_OPTION_BANK_2); little-endian from there */
     uint8_t shift, width;
     enum kiln_option_kind kind;
     const char *values;
@@ -36,11 +39,12 @@ struct kiln_stm32_options {
     const char *source;
     const char *chips; /* beginnings of the rows' names, ' ' between */
     uint32_t address;
-    uint16_t size; /* bytes that the fields need */
-    uint16_t seen; /* bytes that the ROM of a part of the series shows; 0: as many as it likes */
+    uint32_t bank_2; /* where those of the second bank stand, 0: they are not shown apart */
+    uint16_t size;   /* bytes that the fields need */
+    uint16_t seen;   /* bytes that the ROM of a part of the series shows; 0: as many as it likes */
     enum kiln_option_complement complement;
     uint8_t level0, level2; /* RDP values; any other is level 1. level2 0: there is none */
-    bool writable;          /* it is known how the ROM takes a write */
+    const char *read_only;  /* why it is not changed; NULL: it is known how the ROM takes a write */
     const struct kiln_stm32_option *option; /* ends with a NULL name */
 };
 

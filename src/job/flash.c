@@ -112,6 +112,12 @@ static const uint8_t *step_bytes(const struct kiln_job *job, const struct kiln_p
     return extent->bytes + (step->address - extent->address);
 }
 
+/* The chip restarts after this: kiln_job_options_of_plan() writes it when all else is done. */
+static bool is_deferred(const struct kiln_job *job, const struct kiln_plan_step *step)
+{
+    return (job->plan.extents[step->extent].region->flags & KILN_REGION_RESETS) != 0;
+}
+
 static enum kiln_status erase_step(struct kiln_job *job, const struct kiln_plan_step *step)
 {
     struct kiln_progress progress = kiln_job_op_progress(job);
@@ -150,6 +156,8 @@ static enum kiln_status change_flash(struct kiln_job *job)
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct kiln_plan_step *step = &plan->steps[i];
 
+        if (is_deferred(job, step))
+            continue;
         if (step->kind == KILN_STEP_ERASE && erase_step(job, step) != KILN_OK)
             return kiln_while(&job->ctx, "while erasing 0x%08llx-0x%08llx",
                               (unsigned long long)step->address,
@@ -223,7 +231,8 @@ static enum kiln_status verify_flash(struct kiln_job *job)
     if (plan->verify_bytes > 0)
         kiln_job_begin_phase(job, KILN_PHASE_VERIFY, plan->verify_bytes, NULL);
     for (size_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].kind == KILN_STEP_VERIFY && verify_step(job, &plan->steps[i]) != KILN_OK)
+        if (plan->steps[i].kind == KILN_STEP_VERIFY && !is_deferred(job, &plan->steps[i]) &&
+            verify_step(job, &plan->steps[i]) != KILN_OK)
             return kiln_while(&job->ctx, "while verifying");
     if (job->request.no_verify)
         return KILN_OK;
@@ -246,6 +255,7 @@ enum kiln_status kiln_job_flash(struct kiln_job *job)
     KILN_TRY(kiln_job_survey(job));
     KILN_TRY(kiln_plan_steps(&job->ctx, &policy, &job->plan));
     KILN_TRY(publish_plan(job));
+    KILN_TRY(kiln_job_options_plan(job));
     job->result.skipped = job->plan.skip_bytes;
     if (job->request.erase_all)
         KILN_TRY(kiln_job_erase_chip(job));
@@ -256,7 +266,7 @@ enum kiln_status kiln_job_flash(struct kiln_job *job)
     KILN_TRY(verify_flash(job));
     if (job->plan.skip_bytes > 0)
         job->result.verified += job->plan.skip_bytes; /* the survey compared them */
-    return KILN_OK;
+    return kiln_job_options_of_plan(job);
 }
 
 enum kiln_status kiln_job_verify(struct kiln_job *job)

@@ -61,7 +61,8 @@ struct kiln_job {
     struct kiln_trace *trace;
     int yielded; /* from the monitor that let go of the port for us, -1 */
     struct kiln_loader *loader;
-    struct kiln_loader *retired; /* the one before the board reset itself: events may point to it */
+    struct kiln_loader
+        *retired; /* the one before the board first reset itself: plan and events point to it */
     const struct kiln_image *
         *images;                /* the request's, those without address replaced by placed ones */
     size_t image_count;         /* of them; one more than the request's where otadata is switched */
@@ -134,6 +135,11 @@ KILN_MUST_USE enum kiln_status kiln_job_erase(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
 
 KILN_MUST_USE enum kiln_status kiln_job_options(struct kiln_job *job);
+
+/* Option bytes that a file covers, which the plan's steps for them say: told and checked before anything is
+ * written, and written and verified after all else, through the reset that follows. */
+KILN_MUST_USE enum kiln_status kiln_job_options_plan(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_options_of_plan(struct kiln_job *job);
 
 /* Reads and decodes the option bytes, if the board has any that can be read: job->options. */
 KILN_MUST_USE enum kiln_status kiln_job_options_read(struct kiln_job *job);

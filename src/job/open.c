@@ -122,13 +122,13 @@ enum kiln_status kiln_job_connect_again(struct kiln_job *job)
     struct kiln_loader *before = job->loader;
     enum kiln_status status;
 
-    if (job->retired != NULL)
-        return kiln_fail(&job->ctx, KILN_E_INTERNAL, "the board was connected to twice before");
     status = connect_loader(job);
-    if (status == KILN_OK)
+    if (status != KILN_OK)
+        job->loader = before;
+    else if (job->retired == NULL)
         job->retired = before;
     else
-        job->loader = before;
+        before->ops->free(before);
     return status;
 }
 

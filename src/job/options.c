@@ -11,14 +11,22 @@
 #include <string.h>
 #include <strings.h>
 
-#define RAW_MAX    128
-#define OPTION_MAX 32
+#define RAW_MAX    (2 * KILN_OPTION_BANK_2)
+#define OPTION_MAX 64
 #define GONE_MS    2000  /* the reset follows the last GETSTATUS at once */
 #define RETURN_MS  40000 /* a mass erase may come between */
 #define LEVEL_1    0xbb
 
+/* Option bytes that the boot ROM shows in one piece; a second one is the second bank's. */
+struct area {
+    uint64_t address;
+    size_t at, len; /* in raw and wanted */
+};
+
 struct kiln_job_options {
     const struct kiln_stm32_options *layout; /* NULL: not known */
+    struct area area[2];
+    size_t area_count;
     const struct kiln_chip *chip;
     struct kiln_event_options view;
     struct kiln_event_option item[OPTION_MAX];
@@ -27,15 +35,39 @@ struct kiln_job_options {
     uint8_t raw[RAW_MAX], wanted[RAW_MAX];
 };
 
-static const struct kiln_region *option_region(const struct kiln_job *job)
+/* Fills `area` with the option bytes that can be read. */
+static size_t find_areas(const struct kiln_job *job, struct area area[2])
 {
     const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    size_t count = 0;
 
-    for (size_t i = 0; (info->caps & KILN_CAP_OPTION_BYTES) && i < info->region_count; i++)
-        if (strncmp(info->region[i].name, "Option", strlen("Option")) == 0 &&
-            (info->region[i].access & KILN_REGION_READ))
-            return &info->region[i];
-    return NULL;
+    for (size_t i = 0; i < info->region_count && count < 2; i++) {
+        const struct kiln_region *region = &info->region[i];
+
+        if (!(info->caps & KILN_CAP_OPTION_BYTES) || !(region->flags & KILN_REGION_OPTION) ||
+            !(region->access & KILN_REGION_READ) || region->size > KILN_OPTION_BANK_2)
+            continue;
+        area[count] =
+            (struct area){region->start, count * KILN_OPTION_BANK_2, (size_t)region->size};
+        count++;
+    }
+    return count;
+}
+
+static bool applies(const struct kiln_job_options *self, const struct kiln_stm32_option *option)
+{
+    if (option->at >= KILN_OPTION_BANK_2 &&
+        (self->area_count < 2 || self->area[1].address != self->layout->bank_2))
+        return false;
+    return kiln_stm32_option_applies(option, self->chip);
+}
+
+static uint64_t address_of(const struct kiln_job_options *self,
+                           const struct kiln_stm32_option *option)
+{
+    return option->at < KILN_OPTION_BANK_2
+               ? self->layout->address + option->at
+               : self->layout->bank_2 + (option->at - KILN_OPTION_BANK_2);
 }
 
 static void add_more(struct kiln_job_options *self, const char *name)
@@ -57,14 +89,14 @@ static void decode(struct kiln_job_options *self, bool only_changes)
          o != NULL && o->name != NULL && count < OPTION_MAX; o++) {
         struct kiln_event_option *item = &self->item[count];
 
-        if (!kiln_stm32_option_applies(o, self->chip)) {
-            if (self->chip == NULL)
+        if (!applies(self, o)) {
+            if (self->chip == NULL && o->at < KILN_OPTION_BANK_2)
                 add_more(self, o->name);
             continue;
         }
         *item = (struct kiln_event_option){
             .name = o->name,
-            .address = self->layout->address + o->at,
+            .address = address_of(self, o),
             .value = kiln_stm32_option_get(o, self->raw),
             .changed = kiln_stm32_option_get(o, self->wanted),
             .width = o->width,
@@ -83,21 +115,29 @@ static void decode(struct kiln_job_options *self, bool only_changes)
     self->view.option_count = count;
 }
 
+static enum kiln_status read_areas(struct kiln_job *job, const struct kiln_job_options *self,
+                                   uint8_t raw[RAW_MAX])
+{
+    for (size_t i = 0; i < self->area_count; i++)
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, self->area[i].address,
+                                        raw + self->area[i].at, self->area[i].len, NULL));
+    return KILN_OK;
+}
+
 enum kiln_status kiln_job_options_read(struct kiln_job *job)
 {
     const struct kiln_target_info *info = job->loader->ops->info(job->loader);
-    const struct kiln_region *region = option_region(job);
     struct kiln_job_options *self;
+    struct area area[2];
     enum kiln_status status;
-    size_t len;
 
-    if (region == NULL || info->read_protected || job->options != NULL)
+    if (find_areas(job, area) == 0 || info->read_protected || job->options != NULL)
         return KILN_OK;
     self = calloc(1, sizeof *self);
     if (self == NULL)
         return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
-    len = (size_t)KILN_MIN(region->size, (uint64_t)RAW_MAX);
-    status = job->loader->ops->read(job->loader, &job->ctx, region->start, self->raw, len, NULL);
+    self->area_count = find_areas(job, self->area);
+    status = read_areas(job, self, self->raw);
     if (status != KILN_OK) {
         free(self);
         if (status == KILN_E_GONE || status == KILN_E_CANCELLED)
@@ -108,13 +148,14 @@ enum kiln_status kiln_job_options_read(struct kiln_job *job)
     }
     memcpy(self->wanted, self->raw, sizeof self->wanted);
     self->chip = info->chip;
-    self->layout = kiln_stm32_options_find(info->chip, region->start, self->raw, len);
+    self->layout =
+        kiln_stm32_options_find(info->chip, self->area[0].address, self->raw, self->area[0].len);
     self->view = (struct kiln_event_options){
         .series = self->layout != NULL ? self->layout->series : "",
         .source = self->layout != NULL ? self->layout->source : "",
-        .address = region->start,
+        .address = self->area[0].address,
         .raw = self->raw,
-        .raw_len = len,
+        .raw_len = self->area[0].len,
         .more = self->more,
     };
     decode(self, false);
@@ -176,7 +217,7 @@ static const struct kiln_stm32_option *find_option(const struct kiln_job_options
                                                    const char *name)
 {
     for (const struct kiln_stm32_option *o = self->layout->option; o->name != NULL; o++)
-        if (strcasecmp(o->name, name) == 0 && kiln_stm32_option_applies(o, self->chip))
+        if (strcasecmp(o->name, name) == 0 && applies(self, o))
             return o;
     return NULL;
 }
@@ -221,6 +262,12 @@ static unsigned level_of(const struct kiln_job_options *self, const uint8_t *byt
         self->layout, kiln_stm32_option_get(kiln_stm32_option_named(self->layout, "RDP"), bytes));
 }
 
+static bool is_changed(const struct kiln_job_options *self, size_t area)
+{
+    return memcmp(self->raw + self->area[area].at, self->wanted + self->area[area].at,
+                  self->area[area].len) != 0;
+}
+
 static void tell_consequences(struct kiln_job *job)
 {
     const struct kiln_job_options *self = job->options;
@@ -261,48 +308,95 @@ static bool comes_back(struct kiln_job *job)
     return status == KILN_OK && kiln_job_connect_again(job) == KILN_OK;
 }
 
+static enum kiln_status compare_fields(struct kiln_job *job, const uint8_t *now)
+{
+    struct kiln_job_options *self = job->options;
+
+    for (const struct kiln_stm32_option *o = self->layout->option; o->name != NULL; o++) {
+        uint32_t is, wanted;
+
+        if (!applies(self, o))
+            continue;
+        is = kiln_stm32_option_get(o, now);
+        wanted = kiln_stm32_option_get(o, self->wanted);
+        if (is != wanted)
+            return kiln_fail(&job->ctx, KILN_E_VERIFY, "%s is 0x%x after the write, not 0x%x",
+                             o->name, is, wanted);
+    }
+    return KILN_OK;
+}
+
+/* Reserved bits may read as they like, so where the layout is known its fields are what counts. */
 static enum kiln_status compare(struct kiln_job *job)
 {
     struct kiln_job_options *self = job->options;
-    uint8_t now[RAW_MAX];
+    uint8_t now[RAW_MAX] = {0};
 
     if (job->loader->ops->info(job->loader)->read_protected) {
-        if (level_of(self, self->wanted) > 0)
+        if (self->layout == NULL || level_of(self, self->wanted) > 0)
             return KILN_OK; /* as asked, and nobody can look further */
         return kiln_fail_hint(&job->ctx, KILN_E_VERIFY, KILN_HINT_READ_PROTECTED,
                               "read protection is on after the write");
     }
-    KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, self->view.address, now,
-                                    self->view.raw_len, NULL));
-    for (const struct kiln_stm32_option *o = self->layout->option; o->name != NULL; o++) {
-        uint32_t is = kiln_stm32_option_get(o, now), wanted;
+    KILN_TRY(read_areas(job, self, now));
+    if (self->layout != NULL)
+        KILN_TRY(compare_fields(job, now));
+    else if (memcmp(now, self->wanted, sizeof now) != 0)
+        return kiln_fail(&job->ctx, KILN_E_VERIFY,
+                         "the option bytes read otherwise than they were written");
+    for (size_t i = 0; i < self->area_count; i++)
+        if (is_changed(self, i))
+            job->result.verified += self->area[i].len;
+    return KILN_OK;
+}
 
-        wanted = kiln_stm32_option_get(o, self->wanted);
-        if (kiln_stm32_option_applies(o, self->chip) && is != wanted)
-            return kiln_fail(&job->ctx, KILN_E_VERIFY, "%s is 0x%x after the write, not 0x%x",
-                             o->name, is, wanted);
+/* Writes one piece and follows the reset. *out_back is false if the board stayed away. */
+static enum kiln_status write_area(struct kiln_job *job, const struct area *area, bool *out_back)
+{
+    const uint8_t *wanted = job->options->wanted + area->at;
+
+    *out_back = true;
+    kiln_job_set_state(job, KILN_STATE_UNKNOWN);
+    KILN_TRY(
+        job->loader->ops->write(job->loader, &job->ctx, area->address, wanted, area->len, NULL));
+    job->result.written += area->len;
+    KILN_TRY(wait_gone(job));
+    if (!kiln_usb_is_gone(job->usb_link) || comes_back(job))
+        return KILN_OK;
+    if (job->ctx.error.status == KILN_E_CANCELLED)
+        return KILN_E_CANCELLED;
+    kiln_error_clear(&job->ctx);
+    *out_back = false;
+    return KILN_OK;
+}
+
+static enum kiln_status write_areas(struct kiln_job *job, bool *out_back)
+{
+    const struct kiln_job_options *self = job->options;
+
+    *out_back = true;
+    for (size_t i = 0; i < self->area_count; i++) {
+        if (!is_changed(self, i))
+            continue;
+        if (!*out_back)
+            return kiln_fail(&job->ctx, KILN_E_GONE,
+                             "the board has not come back in its bootloader, so the option bytes "
+                             "of bank 2 are as they were");
+        KILN_TRY(write_area(job, &self->area[i], out_back));
     }
-    job->result.verified = self->view.raw_len;
     return KILN_OK;
 }
 
 static enum kiln_status write_and_verify(struct kiln_job *job)
 {
-    struct kiln_job_options *self = job->options;
-    size_t len = self->view.raw_len;
+    bool back;
 
     kiln_job_begin_phase(job, KILN_PHASE_WRITE, 0, NULL);
-    kiln_job_set_state(job, KILN_STATE_UNKNOWN);
-    KILN_TRY(job->loader->ops->write(job->loader, &job->ctx, self->view.address, self->wanted, len,
-                                     NULL));
-    job->result.written = len;
-    KILN_TRY(wait_gone(job));
-    if (kiln_usb_is_gone(job->usb_link) && !comes_back(job)) {
-        if (job->ctx.error.status == KILN_E_CANCELLED)
-            return KILN_E_CANCELLED;
-        kiln_error_clear(&job->ctx);
+    KILN_TRY(write_areas(job, &back));
+    if (!back)
         kiln_job_note(job, "the board has not come back in its bootloader, so the option bytes "
                            "could not be read again; set its boot pin and look with `kiln info`");
+    if (!back || job->request.no_verify) {
         kiln_job_set_state(job, KILN_STATE_WRITTEN);
         return KILN_OK;
     }
@@ -316,41 +410,99 @@ static enum kiln_status write_and_verify(struct kiln_job *job)
 static enum kiln_status check_changeable(struct kiln_job *job)
 {
     const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    struct area area[2];
 
     if (info->read_protected)
         return kiln_fail_hint(&job->ctx, KILN_E_REFUSED, KILN_HINT_READ_PROTECTED,
                               "the option bytes cannot be changed: the chip's read protection is "
                               "on");
-    if (option_region(job) == NULL)
+    if (find_areas(job, area) == 0)
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
                          "this bootloader shows no option bytes of an STM32");
     KILN_TRY(kiln_job_options_read(job));
     if (job->options == NULL)
         return kiln_fail(&job->ctx, KILN_E_REFUSED, "the option bytes cannot be read");
-    if (job->options->layout == NULL)
-        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
-                         "it is not known what these option bytes mean; --chip may tell");
-    if (!job->options->layout->writable)
-        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
-                         "it is not known how the boot ROM of %s parts takes option bytes",
-                         job->options->layout->series);
     return KILN_OK;
+}
+
+static void tell_changes(struct kiln_job *job)
+{
+    struct kiln_event event = {.kind = KILN_EVENT_OPTIONS, .options = &job->options->view};
+
+    decode(job->options, true);
+    kiln_job_emit(job, &event);
+    tell_consequences(job);
 }
 
 enum kiln_status kiln_job_options(struct kiln_job *job)
 {
-    struct kiln_event event = {.kind = KILN_EVENT_OPTIONS};
+    const struct kiln_stm32_options *layout;
 
     KILN_TRY(check_changeable(job));
+    layout = job->options->layout;
+    if (layout == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "it is not known what these option bytes mean; --chip may tell");
+    if (layout->read_only != NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "the option bytes of %s parts are only read, not changed: %s",
+                         layout->series, layout->read_only);
     for (size_t i = 0; i < job->request.set_count; i++)
         KILN_TRY(apply(job, job->request.sets[i]));
     if (memcmp(job->options->raw, job->options->wanted, RAW_MAX) == 0) {
         kiln_job_note(job, "The option bytes are so already; nothing to write.");
         return KILN_OK;
     }
-    decode(job->options, true);
-    event.options = &job->options->view;
-    kiln_job_emit(job, &event);
-    tell_consequences(job);
+    tell_changes(job);
     return job->request.dry_run ? KILN_OK : write_and_verify(job);
+}
+
+/* ---- from a file ---- */
+
+static enum kiln_status take_extent(struct kiln_job *job, const struct kiln_plan_extent *extent)
+{
+    struct kiln_job_options *self;
+
+    KILN_TRY(check_changeable(job));
+    self = job->options;
+    for (size_t i = 0; i < self->area_count; i++)
+        if (self->area[i].address == extent->address && self->area[i].len == extent->size) {
+            memcpy(self->wanted + self->area[i].at, extent->bytes, extent->size);
+            return KILN_OK;
+        }
+    return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                     "option bytes at 0x%08llx cannot be written: they cannot be read back",
+                     (unsigned long long)extent->address);
+}
+
+enum kiln_status kiln_job_options_plan(struct kiln_job *job)
+{
+    const struct kiln_job_options *self;
+    bool any = false;
+
+    for (size_t i = 0; i < job->plan.extent_count; i++)
+        if ((job->plan.extents[i].region->flags & KILN_REGION_RESETS) != 0) {
+            KILN_TRY(take_extent(job, &job->plan.extents[i]));
+            any = true;
+        }
+    self = job->options;
+    if (!any || memcmp(self->raw, self->wanted, RAW_MAX) == 0)
+        return KILN_OK;
+    if (self->layout != NULL && level_of(self, self->wanted) == 2 && level_of(self, self->raw) < 2)
+        return kiln_fail(&job->ctx, KILN_E_REFUSED,
+                         "the file would set read-out protection level 2, which cannot be undone "
+                         "by anyone; who means it says `kiln flash --set RDP=level2-for-ever`");
+    if (self->layout != NULL)
+        tell_changes(job);
+    else
+        kiln_job_note(job, "What these option bytes mean is not known. The board may reset itself "
+                           "after the write.");
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_options_of_plan(struct kiln_job *job)
+{
+    if (job->options == NULL || memcmp(job->options->raw, job->options->wanted, RAW_MAX) == 0)
+        return KILN_OK;
+    return write_and_verify(job);
 }

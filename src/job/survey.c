@@ -19,6 +19,7 @@
 #define SAMPLES        8u
 #define FAN_OUT        8u
 #define READ_CHUNK     32768u
+#define READ_LOOK      4096u /* a multiple of what most devices move at a time */
 
 struct survey {
     struct kiln_job *job;
@@ -36,8 +37,8 @@ static enum kiln_status md5_of(struct kiln_ctx *ctx, const uint8_t *bytes, size_
 
 static void mark(struct kiln_plan_extent *extent, size_t from, size_t to, uint8_t flag)
 {
-    for (size_t at = from; at < to; at += extent->region->page)
-        extent->covered[at / extent->region->page] |= flag;
+    for (size_t at = from; at < to; at += extent->page)
+        extent->covered[at / extent->page] |= flag;
 }
 
 static enum kiln_status ask(struct survey *survey, size_t from, size_t to, bool *out_equal)
@@ -49,7 +50,7 @@ static enum kiln_status ask(struct survey *survey, size_t from, size_t to, bool 
     KILN_TRY(job->loader->ops->digest(job->loader, &job->ctx, survey->extent->address + from,
                                       to - from, there));
     *out_equal = memcmp(there, wanted, sizeof there) == 0;
-    if (to - from == survey->extent->region->page) {
+    if (to - from == survey->extent->page) {
         if (*out_equal)
             survey->pages_equal++;
         else
@@ -78,7 +79,7 @@ static enum kiln_status ask_part(struct survey *survey, size_t from, size_t to, 
  * equal. */
 static enum kiln_status descend(struct survey *survey, size_t from, size_t to, bool differs)
 {
-    size_t page = survey->extent->region->page;
+    size_t page = survey->extent->page;
     size_t part = (size_t)kiln_round_up((to - from + FAN_OUT - 1) / FAN_OUT, page);
     bool all_equal = true;
 
@@ -100,7 +101,7 @@ static enum kiln_status descend(struct survey *survey, size_t from, size_t to, b
 
 static enum kiln_status survey_by_digest(struct survey *survey)
 {
-    size_t page = survey->extent->region->page;
+    size_t page = survey->extent->page;
     size_t pages = survey->extent->size / page;
     bool equal = false;
 
@@ -118,42 +119,73 @@ static bool all_erased(const uint8_t *bytes, size_t size, uint8_t erased)
     return true;
 }
 
-/* Reads one page in pieces; stops early once it is known to be neither equal nor blank. */
-static enum kiln_status survey_page(struct survey *survey, size_t at, uint8_t *scratch)
+/* Memory that is written once and holds a bit that is to be another cannot be brought to hold it. */
+static enum kiln_status check_once(struct survey *survey, size_t from, const uint8_t *now,
+                                   size_t size)
 {
-    struct kiln_job *job = survey->job;
-    struct kiln_plan_extent *extent = survey->extent;
-    bool equal = true, blank = true;
+    const struct kiln_plan_extent *extent = survey->extent;
 
-    for (size_t done = 0; done < extent->region->page && (equal || blank); done += READ_CHUNK) {
-        size_t size = KILN_MIN(extent->region->page - done, READ_CHUNK);
-        struct kiln_progress progress = kiln_job_op_progress(job);
+    if ((extent->region->flags & KILN_REGION_ONCE) == 0)
+        return KILN_OK;
+    for (size_t i = 0; i < size; i++) {
+        uint8_t wanted = extent->bytes[from + i];
 
-        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, extent->address + at + done,
-                                        scratch, size, &progress));
-        kiln_job_op_done(job, size);
-        equal = equal && memcmp(scratch, extent->bytes + at + done, size) == 0;
-        blank = blank && all_erased(scratch, size, extent->region->erased);
+        if ((now[i] & wanted) == wanted)
+            continue;
+        (void)kiln_fail(&survey->job->ctx, KILN_E_REFUSED,
+                        "%s at 0x%08llx holds 0x%02x for ever and cannot become 0x%02x",
+                        extent->region->name, (unsigned long long)(extent->address + from + i),
+                        now[i], wanted);
+        return kiln_fail_at(&survey->job->ctx, extent->address + from + i);
     }
-    if (equal)
-        mark(extent, at, at + 1, KILN_PAGE_EQUAL);
-    if (blank)
-        mark(extent, at, at + 1, KILN_PAGE_BLANK);
     return KILN_OK;
 }
 
+/* Marks what [from, from + size), now in `now`, tells of its pages: a page that differs anywhere is not
+ * equal, and one that holds anything is not blank. */
+static void judge(struct kiln_plan_extent *extent, size_t from, const uint8_t *now, size_t size)
+{
+    for (size_t at = from; at < from + size;) {
+        size_t page = at / extent->page;
+        size_t end = KILN_MIN((page + 1) * extent->page, from + size);
+
+        if (memcmp(now + (at - from), extent->bytes + at, end - at) != 0)
+            extent->covered[page] &= (uint8_t)~KILN_PAGE_EQUAL;
+        if (!all_erased(now + (at - from), end - at, extent->region->erased))
+            extent->covered[page] &= (uint8_t)~KILN_PAGE_BLANK;
+        at = end;
+    }
+}
+
+/* Small pages are read many at a time; of a large one no more than shows that it must be erased and
+ * written, which is often its first block. */
 static enum kiln_status survey_by_reading(struct survey *survey)
 {
-    uint8_t *scratch = malloc(READ_CHUNK);
-    enum kiln_status status = KILN_OK;
+    struct kiln_plan_extent *extent = survey->extent;
+    struct kiln_job *job = survey->job;
+    uint8_t now[READ_LOOK];
 
-    if (scratch == NULL)
-        return kiln_fail(&survey->job->ctx, KILN_E_NOMEM, "out of memory");
-    for (size_t at = 0; status == KILN_OK && at < survey->extent->size;
-         at += survey->extent->region->page)
-        status = survey_page(survey, at, scratch);
-    free(scratch);
-    return status;
+    mark(extent, 0, extent->size, KILN_PAGE_EQUAL | KILN_PAGE_BLANK);
+    for (size_t at = 0; at < extent->size;) {
+        size_t size = KILN_MIN(extent->size - at, sizeof now);
+        size_t page = at / extent->page, left = (page + 1) * extent->page - at;
+        struct kiln_progress progress = kiln_job_op_progress(job);
+
+        if ((extent->covered[page] & (KILN_PAGE_EQUAL | KILN_PAGE_BLANK)) == 0 &&
+            (extent->region->flags & KILN_REGION_ONCE) == 0) {
+            left = KILN_MIN(left, extent->size - at);
+            kiln_job_op_done(job, left);
+            at += left;
+            continue;
+        }
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, extent->address + at, now, size,
+                                        &progress));
+        kiln_job_op_done(job, size);
+        KILN_TRY(check_once(survey, at, now, size));
+        judge(extent, at, now, size);
+        at += size;
+    }
+    return KILN_OK;
 }
 
 /* Most gaps are blank, which a digest tells much faster than reading. */
@@ -209,10 +241,12 @@ enum kiln_status kiln_job_survey(struct kiln_job *job)
                          NULL);
     if (info->caps & KILN_CAP_READ)
         KILN_TRY(fill_gaps(job));
-    for (size_t i = 0; wanted && i < job->plan.extent_count; i++) {
+    for (size_t i = 0; i < job->plan.extent_count; i++) {
         struct survey survey = {.job = job, .extent = &job->plan.extents[i]};
+        const struct kiln_region *region = survey.extent->region;
 
-        if (!(survey.extent->region->access & KILN_REGION_READ))
+        if (!(region->access & KILN_REGION_READ) ||
+            (!wanted && !(region->flags & KILN_REGION_ONCE)))
             continue;
         KILN_TRY(digest ? survey_by_digest(&survey) : survey_by_reading(&survey));
     }

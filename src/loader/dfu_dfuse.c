@@ -393,13 +393,7 @@ static enum kiln_status write_block(struct kiln_dfu *self, struct kiln_ctx *ctx,
     return KILN_OK;
 }
 
-/* Parts reset themselves when option bytes were written (AN3156): then the silence is the answer. */
-static bool resets_by_itself(const struct kiln_region *region)
-{
-    return (region->access & KILN_REGION_ERASE) == 0 &&
-           strncmp(region->name, "Option", strlen("Option")) == 0;
-}
-
+/* The chip restarts after this (AN3156): then the silence is the answer. */
 static enum kiln_status write_options(struct kiln_dfu *self, struct kiln_ctx *ctx,
                                       const struct kiln_region *region, uint64_t address,
                                       const uint8_t *bytes, size_t len)
@@ -420,7 +414,7 @@ static enum kiln_status write_piece(struct kiln_dfu *self, struct kiln_ctx *ctx,
                                     const struct kiln_region *region, uint64_t address,
                                     const uint8_t *bytes, size_t len)
 {
-    if (resets_by_itself(region))
+    if ((region->flags & KILN_REGION_RESETS) != 0)
         return write_options(self, ctx, region, address, bytes, len);
     if (!is_erased(region, bytes, len))
         return write_block(self, ctx, region, address, bytes, len);

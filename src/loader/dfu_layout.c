@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FULL_ACCESS (KILN_DFUSE_MAY_READ | KILN_DFUSE_MAY_ERASE | KILN_DFUSE_MAY_WRITE)
 
@@ -163,6 +164,20 @@ static bool overlaps(const struct kiln_dfu *self, uint64_t start, uint64_t size)
     return false;
 }
 
+/*
+ * What a memory is for stands in its name ("Option Bytes", "Option byte", "OTP Memory"). Where it cannot be
+ * erased, the boot ROM loads the option bytes after a write by resetting the chip.
+ */
+static uint8_t flags_of(const char *name, uint8_t access)
+{
+    if (strncasecmp(name, "OTP", strlen("OTP")) == 0)
+        return KILN_REGION_ONCE;
+    if (strncasecmp(name, "Option", strlen("Option")) != 0)
+        return 0;
+    return (access & KILN_DFUSE_MAY_ERASE) != 0 ? KILN_REGION_OPTION
+                                                : KILN_REGION_OPTION | KILN_REGION_RESETS;
+}
+
 static bool continues(const struct kiln_region *r, const struct kiln_dfuse_segment *s, uint8_t alt)
 {
     return r->alt == alt && r->page == s->page && r->access == s->access &&
@@ -198,6 +213,7 @@ static void add_regions(struct kiln_dfu *self, struct kiln_ctx *ctx, uint8_t alt
                                        .page = s->page,
                                        .erased = erased,
                                        .access = s->access,
+                                       .flags = flags_of(layout->name, s->access),
                                        .alt = alt};
         snprintf(region->name, sizeof region->name, "%s",
                  layout->name[0] != '\0' ? layout->name : "Memory");
@@ -257,7 +273,7 @@ static void name_parts(struct kiln_dfu *self, const struct dfu_candidates *parts
 static void use_parts(struct kiln_dfu *self, struct dfu_candidates *parts)
 {
     for (size_t i = 0; i < self->info.region_count; i++)
-        if (strncmp(self->info.region[i].name, "Option", strlen("Option")) == 0) {
+        if ((self->info.region[i].flags & KILN_REGION_OPTION) != 0) {
             dfu_parts_keep_option_bytes(parts, self->info.region[i].start);
             break;
         }

@@ -27,12 +27,17 @@ enum kiln_link_kind { KILN_LINK_KIND_BYTE, KILN_LINK_KIND_USB };
 #define KILN_CAP_STREAM 64u
 /* After a write the device can only be left: no verify by reading back. */
 #define KILN_CAP_ONE_SHOT 128u
-/* A region named "Option Bytes" holds what ST's reference manuals say (chip/stm32_options.h). */
+/* A region with KILN_REGION_OPTION holds what ST's reference manuals say (chip/stm32_options.h). */
 #define KILN_CAP_OPTION_BYTES 256u
 
 #define KILN_REGION_READ  1u
 #define KILN_REGION_ERASE 2u
 #define KILN_REGION_WRITE 4u
+
+#define KILN_REGION_OPTION 1u /* settings of the chip: a wrong byte can lock it for ever */
+#define KILN_REGION_ONCE \
+    2u /* one-time programmable: a written bit stays; only the bytes given are written */
+#define KILN_REGION_RESETS 4u /* the chip restarts by itself after a write */
 
 /* Pages of one size. A device's memory is an ordered list of such regions. */
 struct kiln_region {
@@ -41,8 +46,9 @@ struct kiln_region {
     uint64_t size;  /* a multiple of page */
     uint32_t page;  /* smallest erase unit in bytes */
     uint8_t erased; /* value of an erased byte: FF, or 00 on STM32 L0/L1 */
-    uint8_t access; /* KILN_REGION_* */
+    uint8_t access; /* KILN_REGION_READ, _ERASE, _WRITE */
     uint8_t alt;    /* DFU alternate setting */
+    uint8_t flags;  /* KILN_REGION_OPTION, _ONCE, _RESETS */
 };
 
 #define KILN_REGION_MAX 64

@@ -355,9 +355,9 @@ static enum kiln_status check_special(struct guard *g)
 {
     for (size_t i = 0; i < g->input->target->region_count; i++) {
         const struct kiln_region *region = &g->input->target->region[i];
-        bool once = strncmp(region->name, "OTP", strlen("OTP")) == 0;
+        bool once = (region->flags & KILN_REGION_ONCE) != 0;
 
-        if (!once && strncmp(region->name, "Option", strlen("Option")) != 0)
+        if (!once && (region->flags & KILN_REGION_OPTION) == 0)
             continue;
         for (size_t s = 0; s < kiln_image_segment_count(g->image); s++) {
             const struct kiln_segment *segment = kiln_image_segment(g->image, s);
@@ -368,8 +368,10 @@ static enum kiln_status check_special(struct guard *g)
             if (once)
                 return object(g, KILN_HINT_FORCE,
                               "%s goes to 0x%08" PRIx64
-                              ", %s: what is written there stays for ever",
-                              kiln_image_name(g->image), segment->address, region->name);
+                              ", %s: what is written there stays for ever (its %zu bytes and no "
+                              "others would be written)",
+                              kiln_image_name(g->image), segment->address, region->name,
+                              segment->size);
             return object(g, KILN_HINT_FORCE,
                           "%s goes to the option bytes at 0x%08" PRIx64
                           ", where a wrong byte can lock the chip for ever; `kiln flash --set "

@@ -144,7 +144,8 @@ static enum kiln_status cover(struct kiln_ctx *ctx, struct kiln_plan *plan,
     if (plan->extent_count > 0) {
         last = &plan->extents[plan->extent_count - 1];
         if (last->region == region && start <= last->address + last->size &&
-            kiln_plan_is_last(policy, start) == kiln_plan_is_last(policy, last->address)) {
+            kiln_plan_rank(policy, region, start) ==
+                kiln_plan_rank(policy, region, last->address)) {
             if (start + size > last->address + last->size)
                 last->size = (size_t)(start + size - last->address);
             return KILN_OK;
@@ -176,8 +177,12 @@ static enum kiln_status cover_piece(struct kiln_ctx *ctx, struct kiln_plan *plan
         if (!(region->access & KILN_REGION_WRITE))
             return read_only(ctx, piece, at, region);
         stop = KILN_MIN(end, region->start + region->size);
-        first = region->start + kiln_round_down(at - region->start, region->page);
-        last = region->start + kiln_round_up(stop - region->start, region->page);
+        first = at;
+        last = stop;
+        if ((region->flags & KILN_REGION_ONCE) == 0) {
+            first = region->start + kiln_round_down(at - region->start, region->page);
+            last = region->start + kiln_round_up(stop - region->start, region->page);
+        }
         KILN_TRY(cover(ctx, plan, policy, region, first, (size_t)(last - first)));
         at = stop;
     }
@@ -189,8 +194,10 @@ static enum kiln_status allocate_extents(struct kiln_ctx *ctx, struct kiln_plan 
     for (size_t i = 0; i < plan->extent_count; i++) {
         struct kiln_plan_extent *extent = &plan->extents[i];
 
+        extent->page =
+            extent->region->flags & KILN_REGION_ONCE ? extent->size : extent->region->page;
         extent->bytes = malloc(extent->size);
-        extent->covered = calloc(extent->size / extent->region->page, 1);
+        extent->covered = calloc(extent->size / extent->page, 1);
         if (extent->bytes == NULL || extent->covered == NULL)
             return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
         memset(extent->bytes, extent->region->erased, extent->size);
@@ -222,14 +229,14 @@ static enum kiln_status note_gap(struct kiln_ctx *ctx, struct kiln_plan *plan, s
     if (from >= to)
         return KILN_OK;
     for (uint64_t at = from; at < to;) {
-        size_t page = (size_t)((at - extent->address) / extent->region->page);
+        size_t page = (size_t)((at - extent->address) / extent->page);
 
         extent->covered[page] |= KILN_PAGE_PARTIAL;
-        at = extent->address + (uint64_t)(page + 1) * extent->region->page;
+        at = extent->address + (uint64_t)(page + 1) * extent->page;
     }
     if (policy->erase_all || !(extent->region->access & KILN_REGION_READ))
         return KILN_OK;
-    if (tail && !policy->keep_tail && extent->region->page > KEEP_TAIL_PAGE_MAX)
+    if (tail && !policy->keep_tail && extent->page > KEEP_TAIL_PAGE_MAX)
         return KILN_OK;
     return add_gap(ctx, plan, index, from, to);
 }

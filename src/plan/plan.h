@@ -13,10 +13,12 @@
 #include <kiln/event.h>
 #include <kiln/image.h>
 
-/* A page-aligned piece of the device that the image touches, with the bytes it shall hold afterwards. */
+/* A page-aligned piece of the device that the image touches, with the bytes it shall hold afterwards. Of memory
+ * that is written once it is exactly the bytes of the image. */
 struct kiln_plan_extent {
     uint64_t address;
     size_t size; /* whole pages */
+    size_t page; /* the region's; all of it where memory is written once */
     const struct kiln_region *region;
     uint8_t *bytes; /* wanted contents; bytes outside the image hold region->erased until `kept` */
     uint8_t *covered; /* one flag a page, KILN_PAGE_* */
@@ -78,9 +80,16 @@ KILN_MUST_USE enum kiln_status kiln_plan_steps(struct kiln_ctx *ctx,
                                                const struct kiln_plan_policy *policy,
                                                struct kiln_plan *plan);
 
-static inline bool kiln_plan_is_last(const struct kiln_plan_policy *policy, uint64_t address)
+/* What has a lower rank is written first. Settings of the chip come last: they may end the session or lock it out. */
+#define KILN_PLAN_RANKS 4u
+static inline unsigned kiln_plan_rank(const struct kiln_plan_policy *policy,
+                                      const struct kiln_region *region, uint64_t address)
 {
-    return address >= policy->last_from && address < policy->last_to;
+    if ((region->flags & KILN_REGION_OPTION) != 0)
+        return 3;
+    if ((region->flags & KILN_REGION_ONCE) != 0)
+        return 2;
+    return address >= policy->last_from && address < policy->last_to ? 1 : 0;
 }
 
 void kiln_plan_dispose(struct kiln_plan *plan);

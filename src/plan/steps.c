@@ -100,7 +100,7 @@ static enum kiln_status add_sparse_writes(struct kiln_ctx *ctx, struct kiln_plan
 static enum kiln_status add_erasing_writes(struct kiln_ctx *ctx, struct kiln_plan *plan,
                                            const struct run *run)
 {
-    size_t page = run->extent->region->page;
+    size_t page = run->extent->page;
     size_t at = run->from;
 
     while (at < run->to) {
@@ -126,7 +126,7 @@ static enum kiln_status add_erasing_writes(struct kiln_ctx *ctx, struct kiln_pla
 static enum kiln_status add_erases(struct kiln_ctx *ctx, struct kiln_plan *plan,
                                    const struct run *run)
 {
-    size_t page = run->extent->region->page;
+    size_t page = run->extent->page;
     size_t start = run->from;
 
     for (size_t at = run->from; at <= run->to; at += page) {
@@ -156,14 +156,16 @@ static enum kiln_status add_run(struct kiln_ctx *ctx, struct kiln_plan *plan, co
 static bool page_equal(const struct kiln_plan_extent *extent, size_t at,
                        const struct kiln_plan_policy *policy)
 {
-    return !policy->full && (extent->covered[at / extent->region->page] & KILN_PAGE_EQUAL) != 0;
+    bool again = policy->full && (extent->region->flags & KILN_REGION_ONCE) == 0;
+
+    return !again && (extent->covered[at / extent->page] & KILN_PAGE_EQUAL) != 0;
 }
 
 static enum kiln_status add_extent(struct kiln_ctx *ctx, struct kiln_plan *plan, size_t index,
                                    const struct kiln_plan_policy *policy)
 {
     const struct kiln_plan_extent *extent = &plan->extents[index];
-    size_t page = extent->region->page;
+    size_t page = extent->page;
     size_t at = 0;
 
     while (at < extent->size) {
@@ -188,9 +190,9 @@ enum kiln_status kiln_plan_steps(struct kiln_ctx *ctx, const struct kiln_plan_po
     plan->steps = NULL;
     plan->step_count = 0;
     plan->erase_bytes = plan->write_bytes = plan->skip_bytes = plan->verify_bytes = 0;
-    for (unsigned late = 0; late <= 1; late++)
+    for (unsigned rank = 0; rank < KILN_PLAN_RANKS; rank++)
         for (size_t i = 0; i < plan->extent_count; i++)
-            if (kiln_plan_is_last(policy, plan->extents[i].address) == late)
+            if (kiln_plan_rank(policy, plan->extents[i].region, plan->extents[i].address) == rank)
                 KILN_TRY(add_extent(ctx, plan, i, policy));
     return KILN_OK;
 }

@@ -112,6 +112,9 @@ struct bench {
     enum kiln_status status;
     uint64_t verified, written;
     char message[320], notes[2048], changes[512];
+    uint8_t data[64]; /* that a job READ gave */
+    size_t data_len;
+    enum kiln_device_state state;
     size_t told; /* options that a job INFO told */
     bool read_protected;
 };
@@ -151,6 +154,11 @@ static void take(struct bench *bench, const struct kiln_event *event)
     bench->status = event->result->status;
     bench->verified = event->result->verified;
     bench->written = event->result->written;
+    bench->state = event->result->state;
+    bench->data_len = event->result->data_len;
+    if (event->result->data_len > 0)
+        memcpy(bench->data, event->result->data,
+               KILN_MIN(event->result->data_len, sizeof bench->data));
     snprintf(bench->message, sizeof bench->message, "%s",
              event->result->error != NULL ? event->result->error->message : "");
 }
@@ -278,26 +286,79 @@ static void a_write_protected_sector_is_noticed(void **state)
     unplug(&b);
 }
 
-/* The simulated F0 takes an RDP byte without its complement for a protected chip, so this fails if a
- * change forgets complements. */
+/* What a job READ finds at `address`. */
+static void read_back(struct bench *b, uint64_t address, size_t len)
+{
+    b->request.verb = KILN_VERB_READ;
+    b->request.address = address;
+    b->request.length = len;
+    run(b);
+    assert_string_equal(b->message, "");
+    assert_int_equal(b->data_len, len);
+}
+
+/* Every option byte that a part keeps twice stands beside its complement after a change, also those that were
+ * not touched, and the changed one is really changed. */
 static void complements_are_kept(void **state)
 {
-    static const char *const boards[] = {"stm32f072", "stm32l452"};
-    static const char *const sets[] = {"nRST_STOP=0", "SRAM2_RST=0"};
+    static const struct {
+        const char *board, *set;
+        uint64_t address;
+        size_t len, apart; /* bytes from a byte to its complement: pairs of bytes, pairs of words */
+        size_t at;
+        uint8_t changed;
+    } cases[] = {
+        {"stm32f072", "nRST_STOP=0", 0x1ffff800, 16, 1, 2, 0x02},
+        {"stm32f072", "RAM_PARITY_CHECK=0", 0x1ffff800, 16, 1, 2, 0x40},
+        {"stm32f072", "Data1=0x5a", 0x1ffff800, 16, 1, 6, 0xa5},
+        {"stm32l452", "SRAM2_RST=0", 0x1fff7800, 40, 4, 3, 0x02},
+        {"stm32l452", "BOR_LEV=3", 0x1fff7800, 40, 4, 1, 0x03},
+    };
 
     (void)state;
-    for (size_t i = 0; i < KILN_ARRAY_LEN(boards); i++) {
+    for (size_t i = 0; i < KILN_ARRAY_LEN(cases); i++) {
+        uint8_t before;
         struct bench b;
 
-        plug_in(&b, boards[i]);
-        assert_int_equal(set(&b, sets[i], NULL), KILN_OK);
+        plug_in(&b, cases[i].board);
+        read_back(&b, cases[i].address, cases[i].len);
+        before = b.data[cases[i].at];
+        assert_int_equal(set(&b, cases[i].set, NULL), KILN_OK);
         assert_true(b.verified > 0);
-        b.request.verb = KILN_VERB_INFO;
-        run(&b);
-        assert_true(b.told > 5);
-        assert_null(strstr(b.notes, "complement"));
+        read_back(&b, cases[i].address, cases[i].len);
+        assert_int_equal(b.data[cases[i].at] ^ before, cases[i].changed);
+        for (size_t at = 0; at < cases[i].len; at++)
+            if (at % (2 * cases[i].apart) < cases[i].apart)
+                assert_int_equal(b.data[at] ^ b.data[at + cases[i].apart], 0xff);
         unplug(&b);
     }
+}
+
+struct file {
+    struct kiln_image *image;
+    const struct kiln_image *list[2];
+    size_t count;
+};
+
+static void add_file(struct bench *b, struct file *file, const char *name, const uint8_t *bytes,
+                     size_t len, uint64_t address)
+{
+    struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+
+    options.raw = true;
+    options.address = address;
+    assert_int_equal(kiln_image_parse(name, bytes, len, &options, &file->image, NULL), KILN_OK);
+    file->list[file->count++] = file->image;
+    b->request.verb = KILN_VERB_FLASH;
+    b->request.images = file->list;
+    b->request.image_count = file->count;
+    b->request.after = KILN_RESET_AFTER_STAY;
+}
+
+static void free_files(struct file *file)
+{
+    for (size_t i = 0; i < file->count; i++)
+        kiln_image_free((struct kiln_image *)(uintptr_t)file->list[i]);
 }
 
 /* A file over option bytes or OTP is refused unless forced, and the reason says what it would do. */
@@ -308,28 +369,111 @@ static void files_do_not_go_where_they_stay_for_ever(void **state)
 
     (void)state;
     for (size_t i = 0; i < KILN_ARRAY_LEN(places); i++) {
-        struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
-        const struct kiln_image *images[1];
-        struct kiln_image *image;
+        struct file file = {0};
         struct bench b;
 
         plug_in(&b, "stm32f405");
-        options.address = places[i];
-        assert_int_equal(kiln_image_parse("o.bin", bytes, sizeof bytes, &options, &image, NULL),
-                         KILN_OK);
-        images[0] = image;
-        b.request.verb = KILN_VERB_FLASH;
-        b.request.images = images;
-        b.request.image_count = 1;
+        add_file(&b, &file, "o.bin", bytes, sizeof bytes, places[i]);
         run(&b);
         assert_int_equal(b.status, KILN_E_REFUSED);
         assert_non_null(strstr(b.message, "for ever"));
+        assert_int_equal(b.state, KILN_STATE_UNTOUCHED);
         b.request.force = b.request.dry_run = true;
         run(&b);
         assert_int_equal(b.status, KILN_OK);
-        kiln_image_free(image);
+        free_files(&file);
         unplug(&b);
     }
+}
+
+/* Forced, a file of option bytes is written behind the firmware, told in words, followed through the reset and
+ * read again. */
+static void a_forced_file_of_option_bytes_is_followed_through_the_reset(void **state)
+{
+    uint8_t bytes[16] = {0xe3, 0xaa, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                         0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    static const uint8_t firmware[4096] = {0x00, 0x00, 0x02, 0x20, 0x09, 0x00, 0x00, 0x08};
+    struct file file = {0};
+    struct bench b;
+
+    (void)state;
+    plug_in(&b, "stm32f405");
+    b.request.force = true;
+    add_file(&b, &file, "fw.bin", firmware, sizeof firmware, 0x08000000);
+    add_file(&b, &file, "o.bin", bytes, sizeof bytes, 0x1fffc000);
+    run(&b);
+    assert_int_equal(b.status, KILN_OK);
+    assert_int_equal(b.state, KILN_STATE_VERIFIED);
+    assert_string_equal(b.changes, "BOR_LEV 3->0; ");
+    free_files(&file);
+    read_back(&b, 0x1fffc000, 16);
+    assert_memory_equal(b.data, bytes, 2);
+    assert_int_equal(b.usb->ops->flash(b.usb, &(size_t){0})[4], 0x09);
+    /* the same file again: nothing to write, no reset */
+    file = (struct file){0};
+    bytes[9] = b.data[9];
+    add_file(&b, &file, "o.bin", bytes, sizeof bytes, 0x1fffc000);
+    run(&b);
+    assert_int_equal(b.status, KILN_OK);
+    assert_int_equal(b.written, 0);
+    free_files(&file);
+    /* level 2 comes from no file */
+    file = (struct file){0};
+    bytes[1] = 0xcc;
+    add_file(&b, &file, "o.bin", bytes, sizeof bytes, 0x1fffc000);
+    run(&b);
+    assert_int_equal(b.status, KILN_E_REFUSED);
+    assert_non_null(strstr(b.message, "level2-for-ever"));
+    assert_int_equal(b.state, KILN_STATE_UNTOUCHED);
+    free_files(&file);
+    /* level 1 is written as asked, though nobody can read it again */
+    file = (struct file){0};
+    bytes[1] = 0x55;
+    add_file(&b, &file, "o.bin", bytes, sizeof bytes, 0x1fffc000);
+    run(&b);
+    assert_int_equal(b.status, KILN_OK);
+    assert_int_equal(b.written, 16);
+    free_files(&file);
+    unplug(&b);
+}
+
+/* One-time memory gets the bytes given and no others: what surrounds them stays blank, and a byte that is not
+ * blank any more is never written over. */
+static void otp_takes_only_the_bytes_given(void **state)
+{
+    static const uint8_t bytes[5] = {0x12, 0x34, 0xff, 0x56, 0xff};
+    struct file file = {0};
+    struct bench b;
+
+    (void)state;
+    plug_in(&b, "stm32f405");
+    b.request.force = true;
+    add_file(&b, &file, "otp.bin", bytes, sizeof bytes, 0x1fff7821);
+    run(&b);
+    assert_int_equal(b.status, KILN_OK);
+    assert_int_equal(b.written, sizeof bytes);
+    assert_int_equal(b.verified, sizeof bytes);
+    assert_non_null(strstr(b.notes, "for ever"));
+    run(&b); /* so already */
+    assert_int_equal(b.status, KILN_OK);
+    assert_int_equal(b.written, 0);
+    b.request.full = true;
+    run(&b);
+    assert_int_equal(b.written, 0);
+    b.request.full = false;
+    free_files(&file);
+    read_back(&b, 0x1fff7820, 8);
+    assert_int_equal(b.data[0], 0xff);
+    assert_memory_equal(b.data + 1, bytes, sizeof bytes);
+    assert_int_equal(b.data[6], 0xff);
+    file = (struct file){0};
+    add_file(&b, &file, "otp.bin", (const uint8_t[]){0x13}, 1, 0x1fff7821);
+    run(&b);
+    assert_int_equal(b.status, KILN_E_REFUSED);
+    assert_non_null(strstr(b.message, "holds 0x12 for ever"));
+    assert_int_equal(b.state, KILN_STATE_UNTOUCHED);
+    free_files(&file);
+    unplug(&b);
 }
 
 static void what_is_not_known_is_refused(void **state)
@@ -359,6 +503,8 @@ int main(void)
         cmocka_unit_test(a_write_protected_sector_is_noticed),
         cmocka_unit_test(complements_are_kept),
         cmocka_unit_test(files_do_not_go_where_they_stay_for_ever),
+        cmocka_unit_test(a_forced_file_of_option_bytes_is_followed_through_the_reset),
+        cmocka_unit_test(otp_takes_only_the_bytes_given),
         cmocka_unit_test(what_is_not_known_is_refused),
     };
 
