@@ -81,6 +81,9 @@ kiln_monitor_open(const struct kiln_monitor_options *options, const struct kiln_
 KILN_API KILN_MUST_USE enum kiln_status kiln_monitor_run(struct kiln_monitor *monitor,
                                                          struct kiln_error *out_error);
 
+/* The rate at which what came was text last, 0 if nothing told. */
+KILN_API uint32_t kiln_monitor_rate(const struct kiln_monitor *monitor);
+
 /* Ends kiln_monitor_run() soon. Async-signal-safe; from any thread. */
 KILN_API void kiln_monitor_stop(struct kiln_monitor *monitor);
 

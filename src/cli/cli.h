@@ -28,6 +28,7 @@ struct cli_args {
     const char *after;
     const char *region;
     const char *boot;
+    const char *forget;
     const char *stub_dir;
     const char *enter;
     const char *filter;
@@ -62,7 +63,7 @@ struct cli_args {
     const char *secure_pad;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
-    bool map, mem;
+    bool map, mem, forget_all;
     bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, monitor, no_stub,
         no_verify, quiet, raw, reset, unprotect, watch;
     unsigned verbose;
@@ -113,14 +114,19 @@ struct cli_command {
     int (*run)(struct cli *cli);
 };
 
+struct boards;
+
 struct cli {
     const struct cli_command *command;
     const char *program; /* the look-alike's name that this program was called by, else NULL */
     struct cli_args args;
     bool tty; /* standard output is a terminal */
     bool color;
-    int width;           /* columns */
-    char worked_on[256]; /* the device of the last job, "" if there were several */
+    int width; /* columns */
+    struct kiln_device
+        worked_on;         /* the device of the last job; selector "" if there were several */
+    struct boards *boards; /* see cli_boards() */
+    const char *project_dir, *project_environment; /* whose files are used, or NULL */
 };
 
 /* ---- tables ---- */
@@ -221,7 +227,43 @@ struct kiln_monitor_options;
 int cli_monitor_project(struct cli *cli, struct kiln_monitor_options *options,
                         struct kiln_project **out_project);
 
+/* ---- boards that are remembered (cli/boards.h, known_boards.c) ---- */
+
+/* What is remembered, read when first asked for. What is wrong with the file is told once. */
+const struct boards *cli_boards(const struct cli *cli);
+
+/* kiln_device_select(), which knows the names of boards too. */
+KILN_MUST_USE enum kiln_status cli_device_select(const struct cli *cli, const char *selector,
+                                                 struct kiln_device_list *out_list,
+                                                 struct kiln_error *out_error);
+
+/* Lists the devices that a selector (NULL: none was given) means, and gives the exit status for that. */
+int cli_ambiguous(struct cli *cli, const char *selector, const struct kiln_device_list *list);
+
+/*
+ * Of the devices that a command without -d may take: leaves the project's board alone in the list if it is
+ * there, and says so. Where another one is all there is, or the choice stays open, that is said.
+ */
+void cli_prefer_known(const struct cli *cli, struct kiln_device_list *list);
+
+/* True if another device in the list has the same serial number. */
+bool cli_has_twin(const struct kiln_device_list *all, const struct kiln_device *device);
+
+/* The job that used the project's files succeeded: its board is the project's from now on. */
+void cli_remember_project(const struct cli *cli);
+/* 0 counts for nothing. */
+void cli_remember_rate(const struct cli *cli, const struct kiln_device *device, uint32_t rate);
+/* The entry's rate, 0 if nothing is known. */
+uint32_t cli_known_rate(const struct cli *cli, const struct kiln_device *device);
+/* The name of the device, "" if it has none. */
+const char *cli_known_name(const struct cli *cli, const struct kiln_device *device);
+
 /* ---- words for people ---- */
+
+/* A line beside a command's work: on standard output, silent with --quiet; with --json an event "notice". */
+void cli_note(const struct cli *cli, const char *format, ...) KILN_PRINTF(2, 3);
+/* The same on standard error, --quiet or not. */
+void cli_warn(const struct cli *cli, const char *format, ...) KILN_PRINTF(2, 3);
 
 /* "1.5 MB", "812 B". `text` must have room for 24 bytes. */
 const char *cli_bytes(uint64_t bytes, char *text);
@@ -246,8 +288,8 @@ bool cli_print_completion(const char *shell, FILE *out);
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
     cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_doctor, cli_cmd_chip,
-    cli_cmd_image, cli_cmd_monitor, cli_cmd_project, cli_cmd_sim, cli_cmd_help, cli_cmd_version,
-    cli_cmd_esptool;
+    cli_cmd_image, cli_cmd_monitor, cli_cmd_name, cli_cmd_project, cli_cmd_sim, cli_cmd_help,
+    cli_cmd_version, cli_cmd_esptool;
 
 extern const struct cli_command cli_cmd_dfu_prefix, cli_cmd_dfu_suffix, cli_cmd_dfu_util,
     cli_cmd_pydfu;

@@ -40,7 +40,10 @@ static int run_project(struct cli *cli, enum kiln_verb verb)
         request.images = (const struct kiln_image *const *)files.images;
         request.image_count = files.count;
         status = run_agreed(cli, &request, &files);
+        if (status == 0 && verb == KILN_VERB_FLASH && !cli->args.dry_run)
+            cli_remember_project(cli);
     }
+    cli->project_dir = cli->project_environment = NULL;
     cli_files_free(&files);
     kiln_project_free(project);
     return status;
@@ -147,15 +150,18 @@ const struct cli_command cli_cmd_flash = {
     .name = "flash",
     .operands = "[FILE[@ADDRESS|@PARTITION]...]",
     .summary = "put firmware on a board: find it, plan, write what differs, verify, start it",
-    .details = "Files are recognised by their content: ELF, Intel HEX, S-record, UF2, DFU, DfuSe, "
-               "ESP image or raw "
-               "binary. A raw binary needs an address, given or found in its vector table. On an "
-               "ESP chip a bootloader, a partition table and an application find their places by "
-               "themselves, and FILE@NAME goes to the partition of that name. Without a file, the "
-               "project of the current folder (or of -p) says what to flash: see `kiln project`. "
-               "With --set NAME=VALUE the option bytes of an STM32 are changed instead: other "
-               "bits are kept, complements are made, and they are read again after the board has "
-               "reset itself.",
+    .details =
+        "Files are recognised by their content: ELF, Intel HEX, S-record, UF2, DFU, DfuSe, "
+        "ESP image or raw "
+        "binary. A raw binary needs an address, given or found in its vector table. On an "
+        "ESP chip a bootloader, a partition table and an application find their places by "
+        "themselves, and FILE@NAME goes to the partition of that name. Without a file, the "
+        "project of the current folder (or of -p) says what to flash: see `kiln project`. The "
+        "board it went to is remembered, and taken again when several are plugged in and -d "
+        "names none: see `kiln name`. "
+        "With --set NAME=VALUE the option bytes of an STM32 are changed instead: other "
+        "bits are kept, complements are made, and they are read again after the board has "
+        "reset itself.",
     .options = flash_options,
     .examples = flash_examples,
     .group = CLI_GROUP_BOARD,

@@ -79,13 +79,17 @@ static void print_ports_of(const struct cli *cli, const struct kiln_device_list 
 static void print_device(const struct cli *cli, const struct kiln_device *device,
                          const struct columns *columns)
 {
+    const char *name = cli_known_name(cli, device);
     int left = cli->width - columns->id - columns->port - columns->what - 6;
 
     printf("%s%-*s%s  %-*s  %-*.*s  %.*s\n", cli_bold(cli), columns->id, device->id, cli_plain(cli),
            columns->port, shown_port(device), columns->what, columns->what, device->what,
            left > 20 ? left : 20, device->title);
+    if (device->path[0] == '\0' && name[0] != '\0')
+        printf("  %s%s%s\n", cli_bold(cli), name, cli_plain(cli));
     if (device->path[0] != '\0') {
-        printf("  %susb:%s", cli_dim(cli), device->path);
+        printf("  %s%s%s%s%susb:%s", cli_bold(cli), name, cli_plain(cli),
+               name[0] != '\0' ? ", " : "", cli_dim(cli), device->path);
         if (device->vid >= 0)
             printf(" %04x:%04x", (unsigned)device->vid, (unsigned)device->pid);
         printf("%s%s%s%s%s\n", device->mode[0] != '\0' ? ", " : "", device->mode,
@@ -117,12 +121,13 @@ static void put_text(json_t *object, const char *key, const char *text)
         json_object_set_new(object, key, json_string(text));
 }
 
-json_t *cli_device_json(const struct kiln_device *device)
+json_t *cli_device_json(const struct cli *cli, const struct kiln_device *device)
 {
     json_t *object = json_object();
     char ids[8];
 
     put_text(object, "id", device->id);
+    put_text(object, "name", cli_known_name(cli, device));
     put_text(object, "selector", device->selector);
     put_text(object, "kind", kiln_device_kind_name(device->kind));
     put_text(object, "port", device->port);
@@ -166,7 +171,7 @@ static int run_list(struct cli *cli)
     if (kiln_device_enumerate(&list, &error) != KILN_OK)
         return cli_fail(cli, &error);
     for (size_t i = 0; i < list.count && cli->args.json; i++)
-        cli_put_json(cli_device_json(&list.items[i]));
+        cli_put_json(cli_device_json(cli, &list.items[i]));
     if (!cli->args.json)
         cli_print_devices(cli, &list);
     kiln_device_list_free(&list);
@@ -191,7 +196,9 @@ const struct cli_command cli_cmd_list = {
         "has "
         "\":N\" behind it, the USB interface of the port; a port without USB goes by its name. A "
         "probe "
-        "and its serial port are one entry.\n\n"
+        "and its serial port are one entry. The second line begins with the name that `kiln name` "
+        "gave "
+        "the board.\n\n"
         "With --watch a terminal shows the list anew after each change; a pipe gets a line an "
         "event: + "
         "came, - went, ~ became something else; with --json an object with the member \"event\" "

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <kiln/project.h>
 #include <pthread.h>
@@ -24,6 +25,8 @@ struct session {
     bool raw;
     struct termios cooked;
     bool output_failed;
+    bool rate_told;
+    struct kiln_device port;
     sigset_t signals;
 };
 
@@ -144,36 +147,93 @@ static bool can_be_heard(const struct kiln_device *device)
            device->kind == KILN_DEVICE_SIMULATED;
 }
 
-/* Without -d: the one USB serial port that is there. */
-static enum kiln_status find_port(struct cli *cli, char *selector, size_t cap,
+static void keep_ports(struct kiln_device_list *list, bool on_usb)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (can_be_heard(&list->items[i]) && (list->items[i].vid >= 0 || !on_usb))
+            list->items[count++] = list->items[i];
+    list->count = count;
+}
+
+static void fail_ports(struct cli *cli, const struct kiln_device_list *ports,
+                       struct kiln_error *error)
+{
+    *error = (struct kiln_error){.status = KILN_E_NO_DEVICE,
+                                 .hint = KILN_HINT_CONNECT_DEVICE,
+                                 .message = "no serial port on USB is there"};
+    if (ports->count == 0)
+        return;
+    *error = (struct kiln_error){.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
+    snprintf(error->message, sizeof error->message,
+             "there are %zu serial ports and -d does not say which", ports->count);
+    for (size_t i = 0; i < ports->count && !cli->args.json; i++)
+        fprintf(stderr, "  -d %-28s %s %s\n", ports->items[i].selector, ports->items[i].title,
+                ports->items[i].serial);
+}
+
+/* Without -d: the one USB serial port that is there, or that of the project's board. */
+static enum kiln_status find_port(struct cli *cli, struct kiln_device *out_port,
                                   struct kiln_error *error)
 {
     struct kiln_device_list list = {0};
     enum kiln_status status = kiln_device_enumerate(&list, error);
-    size_t found = 0;
 
-    for (size_t i = 0; status == KILN_OK && i < list.count; i++) {
-        if (!can_be_heard(&list.items[i]) || list.items[i].vid < 0)
-            continue;
-        found++;
-        snprintf(selector, cap, "%s", list.items[i].selector);
-    }
-    if (status == KILN_OK && found == 0) {
-        *error = (struct kiln_error){.status = status = KILN_E_NO_DEVICE,
-                                     .hint = KILN_HINT_CONNECT_DEVICE,
-                                     .message = "no serial port on USB is there"};
-    } else if (found > 1) {
-        *error = (struct kiln_error){.status = status = KILN_E_AMBIGUOUS,
-                                     .hint = KILN_HINT_CHOOSE_DEVICE};
-        snprintf(error->message, sizeof error->message,
-                 "there are %zu serial ports and -d does not say which", found);
-        for (size_t i = 0; i < list.count && !cli->args.json; i++)
-            if (can_be_heard(&list.items[i]) && list.items[i].vid >= 0)
-                fprintf(stderr, "  -d %-28s %s %s\n", list.items[i].selector, list.items[i].title,
-                        list.items[i].serial);
+    if (status != KILN_OK)
+        return status;
+    keep_ports(&list, true);
+    cli_prefer_known(cli, &list);
+    if (list.count == 1) {
+        *out_port = list.items[0];
+    } else {
+        fail_ports(cli, &list, error);
+        status = error->status;
     }
     kiln_device_list_free(&list);
     return status;
+}
+
+/* The port that -d means; a name is no selector of the library's. */
+static enum kiln_status know_port(struct session *session, struct kiln_error *error)
+{
+    struct kiln_device_list list = {0};
+    const char *word = session->cli->args.devices.word[0];
+    enum kiln_status status = cli_device_select(session->cli, word, &list, error);
+
+    session->port = (struct kiln_device){0};
+    if (status != KILN_OK)
+        return status;
+    session->port = list.items[0]; /* says that it has no serial port if there is none */
+    keep_ports(&list, false);
+    if (list.count > 0)
+        session->port = list.items[0];
+    if (list.count > 1) {
+        *error = (struct kiln_error){.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
+        snprintf(error->message, sizeof error->message, "'%.100s' means %zu devices", word,
+                 list.count);
+        status = error->status;
+    }
+    kiln_device_list_free(&list);
+    return status;
+}
+
+/* A rate that nobody gave is that of the last time. */
+static void take_known_rate(struct session *session, struct kiln_monitor_options *options)
+{
+    uint32_t rate = options->baud == 0 ? cli_known_rate(session->cli, &session->port) : 0;
+
+    if (rate == 0)
+        return;
+    options->baud = rate;
+    options->find_rate = true;
+    if (!session->rate_told) {
+        char text[64];
+
+        snprintf(text, sizeof text, "%" PRIu32 " baud, as this board spoke the last time", rate);
+        notice(session, text);
+    }
+    session->rate_told = true;
 }
 
 static enum kiln_status open_once(struct session *session,
@@ -182,15 +242,16 @@ static enum kiln_status open_once(struct session *session,
 {
     const struct kiln_monitor_sink sink = {show, notice, flash, session};
     struct kiln_monitor_options options = *wanted;
-    char selector[256];
-    enum kiln_status status;
+    enum kiln_status status = options.device == NULL
+                                  ? find_port(session->cli, &session->port, error)
+                                  : know_port(session, error);
 
-    if (options.device == NULL) {
-        status = find_port(session->cli, selector, sizeof selector, error);
-        if (status != KILN_OK)
-            return status;
-        options.device = selector;
-    }
+    if (status != KILN_OK)
+        return status;
+    /* What was given stays as it is: /dev/serial/by-id/... is the same port when its number changes. */
+    if (options.device == NULL || options.device[0] != '/')
+        options.device = session->port.selector;
+    take_known_rate(session, &options);
     return kiln_monitor_open(&options, &sink, &session->monitor, error);
 }
 
@@ -320,7 +381,9 @@ static int run_monitor(struct cli *cli)
         sigaddset(&session.signals, ends[i]);
     pthread_sigmask(SIG_BLOCK, &session.signals, NULL);
     result = run_session(&session);
+    cli_remember_rate(cli, &session.port, kiln_monitor_rate(session.monitor));
     kiln_monitor_free(session.monitor);
+    cli->project_dir = cli->project_environment = NULL;
     kiln_project_free(project);
     return result;
 }
@@ -331,8 +394,8 @@ int cli_monitor_after(struct cli *cli)
     cli->args.operand_count = 0;
     cli->args.baud = 0;
     cli->args.devices.count = 0;
-    if (cli->worked_on[0] != '\0')
-        cli->args.devices.word[cli->args.devices.count++] = cli->worked_on;
+    if (cli->worked_on.selector[0] != '\0')
+        cli->args.devices.word[cli->args.devices.count++] = cli->worked_on.selector;
     if (!cli->args.has_wait || cli->args.wait_s < BACK_S)
         cli->args.wait_s = BACK_S;
     cli->args.has_wait = true;

@@ -171,6 +171,8 @@ int cli_project_load(struct cli *cli, struct kiln_project **out_project,
     exit_status = take_settings(cli, env);
     if (exit_status != 0)
         return exit_status;
+    cli->project_dir = (*out_project)->dir;
+    cli->project_environment = env->name;
     announce(cli, *out_project, env);
     out_files->images = calloc(env->file_count, sizeof(struct kiln_image *));
     if (out_files->images == NULL)

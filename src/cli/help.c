@@ -183,7 +183,11 @@ void cli_print_man_page(FILE *out)
         man_command(out, cli_command_at(i));
     fputs(".SH EXIT STATUS\n", out);
     man_text(out, exit_codes);
-    fputs(".SH ENVIRONMENT\n.TP\n\\fBNO_COLOR\\fR\nSet and not empty: no colours.\n", out);
+    fputs(".SH ENVIRONMENT\n.TP\n\\fBNO_COLOR\\fR\nSet and not empty: no colours.\n"
+          ".TP\n\\fBXDG_STATE_HOME\\fR\nFolder of what is remembered of boards.\n"
+          ".SH FILES\n.TP\n\\fI~/.local/state/kiln/boards.json\\fR\n"
+          "Names, projects and rates of boards; may be deleted. See \\fBkiln name\\fR.\n",
+          out);
 }
 
 /* ---- shell completion ---- */

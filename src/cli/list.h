@@ -10,7 +10,7 @@
 /* The table, or one sentence if nothing is there. */
 void cli_print_devices(const struct cli *cli, const struct kiln_device_list *list);
 
-json_t *cli_device_json(const struct kiln_device *device);
+json_t *cli_device_json(const struct cli *cli, const struct kiln_device *device);
 /* Prints the object as one line and gives it up. */
 void cli_put_json(json_t *object);
 

@@ -73,14 +73,14 @@ static void describe(const struct kiln_device *before, const struct kiln_device 
              after != NULL ? device->obstacle : "");
 }
 
-static void tell_json(const char *event, const struct kiln_device *before,
+static void tell_json(const struct cli *cli, const char *event, const struct kiln_device *before,
                       const struct kiln_device *device)
 {
-    json_t *object = cli_device_json(device);
+    json_t *object = cli_device_json(cli, device);
 
     json_object_set_new(object, "event", json_string(event));
     if (before != NULL && before != device)
-        json_object_set_new(object, "was", cli_device_json(before));
+        json_object_set_new(object, "was", cli_device_json(cli, before));
     cli_put_json(object);
 }
 
@@ -93,7 +93,8 @@ static void tell(void *user, const struct kiln_device *before, const struct kiln
     struct tm local;
 
     if (watch->cli->args.json) {
-        tell_json(after == NULL    ? "remove"
+        tell_json(watch->cli,
+                  after == NULL    ? "remove"
                   : before == NULL ? "add"
                                    : "change",
                   was, after != NULL ? after : before);
@@ -134,7 +135,7 @@ static void paint(const struct watch *watch)
 static void begin(const struct watch *watch)
 {
     for (size_t i = 0; i < watch->now.count && watch->cli->args.json; i++)
-        tell_json("present", NULL, &watch->now.items[i]);
+        tell_json(watch->cli, "present", NULL, &watch->now.items[i]);
     if (!watch->cli->args.json && !watch->cli->tty)
         cli_print_devices(watch->cli, &watch->now);
     paint(watch);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "cli/boards.h"
 #include "cli/cli.h"
 
 #include <jansson.h>
@@ -19,6 +20,7 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_info,
     &cli_cmd_list,
     &cli_cmd_monitor,
+    &cli_cmd_name,
     &cli_cmd_doctor,
     &cli_cmd_chip,
     &cli_cmd_image,
@@ -158,6 +160,53 @@ bool cli_ask(const char *format, ...)
     return answer[0] == 'y' || answer[0] == 'Y';
 }
 
+/* ---- lines beside the work ---- */
+
+static void put_notice(const char *text)
+{
+    json_t *object = json_pack("{s:s, s:s}", "event", "notice", "text", text);
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    if (line != NULL)
+        puts(line);
+    free(line);
+    json_decref(object);
+}
+
+static void say(const struct cli *cli, FILE *out, const char *text)
+{
+    fflush(stdout);
+    if (cli->args.json)
+        put_notice(text);
+    else
+        fprintf(out, "%s%s\n", out == stderr ? "kiln: " : "", text);
+    fflush(out);
+}
+
+void cli_note(const struct cli *cli, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (cli->args.quiet)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    say(cli, stdout, text);
+}
+
+void cli_warn(const struct cli *cli, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    say(cli, stderr, text);
+}
+
 int cli_usage(struct cli *cli, const char *format, ...)
 {
     struct kiln_error error = {.status = KILN_E_ARG};
@@ -202,12 +251,14 @@ static int run_look_alike(struct cli *cli, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = {0};
+    struct boards boards = {0};
+    struct cli cli = {.boards = &boards};
     int status;
 
     look_at_terminal(&cli);
     cli.command = argc > 0 ? cli_compat_find(argv[0], &cli.program) : NULL;
     status = cli.command != NULL ? run_look_alike(&cli, argc, argv) : dispatch(&cli, argc, argv);
+    boards_free(&boards);
     if (fflush(stdout) != 0 && status == 0)
         status = 12;
     return status;

@@ -155,9 +155,12 @@ int cli_monitor_project(struct cli *cli, struct kiln_monitor_options *options,
     if (status != KILN_OK && asked)
         return cli_fail(cli, &error);
     /* Listening needs no project: what is wrong with it is told, and no more. */
-    if (status != KILN_OK)
+    if (status != KILN_OK) {
         say(cli, "nothing is taken from the project here: %s", error.message);
-    else
+    } else {
+        cli->project_dir = (*out_project)->dir;
+        cli->project_environment = env->name;
         take_environment(cli, env, options);
+    }
     return 0;
 }

@@ -41,7 +41,7 @@ static const struct cli_option options[] = {
     {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
      "how often to try to reach the bootloader"},
     {"device", 'd', CLI_LIST, FIELD(devices), CLI_NOT_TOLD, "DEVICE", NULL,
-     "a port, a short id of `kiln list`, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
+     "a port, a name of `kiln name`, a short id of `kiln list`, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
      "default: the one board that is there; several -d: all of these at once"},
     {"dry-run", 'n', CLI_FLAG, FIELD(dry_run), CLI_NOT_TOLD, NULL, NULL,
      "show the plan and change nothing"},
@@ -73,6 +73,10 @@ static const struct cli_option options[] = {
      "size of the flash if it cannot be detected"},
     {"force", 0, CLI_FLAG, FIELD(force), CLI_NOT_TOLD, NULL, NULL,
      "override the safety check that refused"},
+    {"forget", 0, CLI_TEXT, FIELD(forget), CLI_NOT_TOLD, "BOARD", NULL,
+     "forget what is remembered of the board with this name, serial number or USB place"},
+    {"forget-all", 0, CLI_FLAG, FIELD(forget_all), CLI_NOT_TOLD, NULL, NULL,
+     "forget every board"},
     {"full", 0, CLI_FLAG, FIELD(full), CLI_NOT_TOLD, NULL, NULL,
      "write everything, also what is there already"},
     {"help", 'h', CLI_FLAG, FIELD(help), CLI_NOT_TOLD, NULL, NULL, "this text"},

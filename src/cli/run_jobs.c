@@ -82,7 +82,7 @@ static enum kiln_status select_waiting(const struct cli *cli, const char *select
     uint64_t left_ms = cli->args.has_wait ? cli->args.wait_s * 1000 : 0;
 
     for (;;) {
-        enum kiln_status status = kiln_device_select(selector, out_list, out_error);
+        enum kiln_status status = cli_device_select(cli, selector, out_list, out_error);
         struct timespec nap = {.tv_nsec = 100000000};
 
         if (status != KILN_E_NO_DEVICE || left_ms < 100)
@@ -115,7 +115,7 @@ static int add_devices(struct kiln_device_list *list, const struct kiln_device_l
     return 0;
 }
 
-static int ambiguous(struct cli *cli, const char *selector, const struct kiln_device_list *list)
+int cli_ambiguous(struct cli *cli, const char *selector, const struct kiln_device_list *list)
 {
     struct kiln_error error = {.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
 
@@ -139,8 +139,10 @@ static int choose_one(struct cli *cli, const char *selector, struct kiln_device_
 
     if (select_waiting(cli, selector, &found, &error) != KILN_OK)
         return cli_fail(cli, &error);
+    if (selector == NULL && !cli->args.all)
+        cli_prefer_known(cli, &found);
     if (found.count > 1 && !cli->args.all)
-        status = ambiguous(cli, selector, &found);
+        status = cli_ambiguous(cli, selector, &found);
     else
         status = add_devices(list, &found);
     kiln_device_list_free(&found);
@@ -308,10 +310,10 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
     struct kiln_device_list devices = {0};
     int status = choose_devices(cli, &devices);
 
-    cli->worked_on[0] = '\0';
+    cli->worked_on = (struct kiln_device){0};
     if (status == 0) {
         if (devices.count == 1)
-            snprintf(cli->worked_on, sizeof cli->worked_on, "%s", devices.items[0].selector);
+            cli->worked_on = devices.items[0];
         fill_request(cli, request);
         run.renderer = renderer_new(cli, devices.count);
         status = run_all(&run, request, &devices);

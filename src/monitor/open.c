@@ -263,6 +263,11 @@ void kiln_monitor_stop(struct kiln_monitor *monitor)
     kiln_cancel_fire(&monitor->cancel);
 }
 
+uint32_t kiln_monitor_rate(const struct kiln_monitor *monitor)
+{
+    return monitor->rate.confirmed ? monitor->rate.current : 0;
+}
+
 void kiln_monitor_free(struct kiln_monitor *m)
 {
     if (m == NULL)
