@@ -5,7 +5,7 @@
  *
  *   {"format": "kiln boards", "version": 1, "boards": [
  *     {"name": "left", "serial": "0001", "usb": "1-1.4", "ids": "10c4:ea60", "title": "CP2102N ...", "rate": 115200,
- *      "projects": [{"dir": "/home/me/blink", "environment": "esp32dev"}]}, ...]}
+ *      "projects": [{"dir": "/src/blink", "environment": "esp32dev"}]}, ...]}
  *
  * and a board is known by the first of these members it has: "serial", the USB serial number; "device", a port or
  * an address without USB; "usb", the USB place. "interface" tells the ports of one device apart. The newest entry

@@ -32,9 +32,9 @@ static void use(struct boards *boards)
         abort();
     boards_set_name(boards, board, "left");
     boards_set_rate(board, 74880);
-    boards_set_project(boards, board, "/home/me/blink", "esp32dev");
+    boards_set_project(boards, board, "/src/blink", "esp32dev");
     if (boards_named(boards, "left") != board || boards_of(boards, &device) != board ||
-        boards_of_project(boards, "/home/me/blink", "esp32dev") != board)
+        boards_of_project(boards, "/src/blink", "esp32dev") != board)
         abort();
 }
 
