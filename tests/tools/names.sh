@@ -7,7 +7,7 @@ set -euo pipefail
 kiln=$1 sim=$2 firmware=$3
 tmp=$(mktemp -d)
 board=
-trap '[ -z "$board" ] || kill "$board" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'if [ -n "$board" ]; then kill "$board"; fi; rm -rf "$tmp"' EXIT
 unset LD_PRELOAD
 export XDG_STATE_HOME=$tmp/state HOME=$tmp NO_COLOR=1
 file=$tmp/state/kiln/boards.json
@@ -136,6 +136,7 @@ run 0 "$kiln" name
 says 'speaks at 74880 baud'
 kill "$board"
 wait "$board" || true
+board=
 
 # ---- a file that is not as it should be ----
 grep -q '"version": 1' "$file" || fail "no version"
