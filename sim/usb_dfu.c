@@ -141,6 +141,8 @@ static void bus_reset(struct kiln_sim_usb *base, uint64_t now_ns)
     if (!sim->present)
         return;
     if (sim->mode == DFU_MODE_APPLICATION) {
+        if (kiln_dfusim_is_cdc(sim))
+            return;
         if (sim->state == DFU_APP_DETACH && now_ns <= sim->detach_until_ns)
             kiln_dfusim_plan_leave(sim, now_ns, true, DFU_MODE_BOOTLOADER);
         else
@@ -225,6 +227,8 @@ static enum kiln_sim_usb_result standard_out(struct dfu_sim *sim,
         sim->alt = 0;
         return KILN_SIM_USB_OK;
     case SET_INTERFACE:
+        if (kiln_dfusim_is_cdc(sim))
+            return setup->index < 2 && setup->value == 0 ? KILN_SIM_USB_OK : KILN_SIM_USB_STALL;
         if (setup->index != 0 || setup->value >= kiln_dfusim_alt_count(sim))
             return KILN_SIM_USB_STALL;
         sim->alt = (uint8_t)setup->value;
@@ -256,7 +260,10 @@ static enum kiln_sim_usb_result counted_request(struct dfu_sim *sim,
         sim->status = DFU_ERR_STALLEDPKT;
         return KILN_SIM_USB_STALL;
     }
-    result = kiln_dfusim_request(sim, setup, data, len, out_len, done_ns);
+    if (kiln_dfusim_is_cdc(sim))
+        result = kiln_dfusim_cdc_request(sim, setup, data, len, out_len, *done_ns);
+    else
+        result = kiln_dfusim_request(sim, setup, data, len, out_len, done_ns);
     if ((setup->request_type & 0x80) == 0 || result != KILN_SIM_USB_OK)
         return result;
     reply = sim->replies++;
@@ -322,18 +329,26 @@ static enum kiln_sim_usb_result control(struct kiln_sim_usb *base, uint64_t now_
     return result;
 }
 
-/* A DFU interface has no endpoints. */
+/* A DFU interface has no endpoints; a serial port has nothing to say and swallows all. */
 static enum kiln_sim_usb_result transfer(struct kiln_sim_usb *base, uint64_t now_ns,
                                          uint8_t endpoint, uint8_t *data, size_t len,
                                          size_t *out_len, uint64_t *done_ns)
 {
-    (void)base;
-    (void)endpoint;
+    struct dfu_sim *sim = self_of(base);
+
     (void)data;
-    (void)len;
     *out_len = 0;
     *done_ns = now_ns;
-    return KILN_SIM_USB_STALL;
+    settle(sim, now_ns);
+    if (!sim->present)
+        return KILN_SIM_USB_GONE;
+    if (!kiln_dfusim_is_cdc(sim))
+        return KILN_SIM_USB_STALL;
+    if ((endpoint & 0x80) != 0)
+        return KILN_SIM_USB_SILENT;
+    *done_ns = now_ns + wire_ns(len);
+    *out_len = len;
+    return KILN_SIM_USB_OK;
 }
 
 static size_t device_descriptor(struct kiln_sim_usb *base, uint8_t *bytes, size_t cap)

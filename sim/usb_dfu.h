@@ -55,7 +55,11 @@ enum {
     DFU_Q_RDP_NO_SET = 1u << 11,     /* read-protected, it refuses set-address too */
     DFU_Q_ERASED_00 = 1u << 12,      /* erased flash reads 0x00, programming sets bits */
     DFU_Q_RUNTIME = 1u << 13,        /* starts with its application: a DFU run-time interface */
-    DFU_Q_PIPE = 1u << 14            /* stalls every fifth block of data */
+    DFU_Q_PIPE = 1u << 14,           /* stalls every fifth block of data */
+    DFU_Q_CDC = 1u << 15,       /* with RUNTIME: the application is Klipper's serial port, and a
+                                        touch at 1200 baud ends it */
+    DFU_Q_DEAF = 1u << 16,      /* ... which this one does not know */
+    DFU_Q_OTHER_BOOT = 1u << 17 /* ... and it enters Katapult instead */
 };
 
 #define DFU_CAN_DNLOAD        1u
@@ -124,7 +128,12 @@ extern const size_t kiln_dfusim_row_count;
 extern const struct dfu_variant kiln_dfusim_variants[];
 extern const size_t kiln_dfusim_variant_count;
 
-enum dfu_mode { DFU_MODE_BOOTLOADER, DFU_MODE_APPLICATION, DFU_MODE_SILENT_APPLICATION };
+enum dfu_mode {
+    DFU_MODE_BOOTLOADER,
+    DFU_MODE_APPLICATION,
+    DFU_MODE_SILENT_APPLICATION,
+    DFU_MODE_OTHER_BOOTLOADER
+};
 
 struct dfu_sim {
     struct kiln_sim_usb base;
@@ -157,6 +166,7 @@ struct dfu_sim {
 
     int64_t commands, replies, flash_ops, erases;
     uint32_t random;
+    uint32_t baud; /* of the application's serial port */
 };
 
 KILN_MUST_USE enum kiln_status kiln_sim_make_dfu(struct kiln_ctx *ctx,
@@ -200,6 +210,14 @@ size_t kiln_dfusim_desc_config(const struct dfu_sim *sim, uint8_t *bytes, size_t
 size_t kiln_dfusim_desc_string(struct dfu_sim *sim, uint8_t index, uint8_t *bytes, size_t cap);
 size_t kiln_dfusim_desc_functional(const struct dfu_sim *sim, uint8_t *bytes);
 unsigned kiln_dfusim_alt_count(const struct dfu_sim *sim);
+
+/* The board shows itself as a serial port now. */
+bool kiln_dfusim_is_cdc(const struct dfu_sim *sim);
+#define KILN_DFUSIM_CDC_LEN 67
+size_t kiln_dfusim_cdc_config(uint8_t *bytes);
+enum kiln_sim_usb_result kiln_dfusim_cdc_request(struct dfu_sim *sim,
+                                                 const struct kiln_usb_setup *setup, uint8_t *data,
+                                                 size_t len, size_t *out_len, uint64_t done_ns);
 
 /* One class request. `start_ns` is when the device begins to serve it; *done_ns is moved on by what it
  * takes the device. */

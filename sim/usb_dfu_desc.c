@@ -16,8 +16,20 @@
 /* The ROM of the F42x and F43x with 1 MB cuts its flash string, but not the length in front of it. */
 #define SHORT_CLAIMED 166
 
+bool kiln_dfusim_is_cdc(const struct dfu_sim *sim)
+{
+    return (sim->row.quirks & DFU_Q_CDC) != 0 && sim->mode != DFU_MODE_BOOTLOADER;
+}
+
 static const struct dfu_ids *ids_now(const struct dfu_sim *sim)
 {
+    static const struct dfu_ids klipper = {0x1D50,    0x614E,        0x0100,
+                                           "Klipper", "stm32f405xx", "KILN0001"};
+    static const struct dfu_ids katapult = {0x1D50,     0x6177,        0x0100,
+                                            "katapult", "stm32f405xx", "KILN0001"};
+
+    if (kiln_dfusim_is_cdc(sim))
+        return sim->mode == DFU_MODE_APPLICATION ? &klipper : &katapult;
     return sim->mode == DFU_MODE_APPLICATION ? &sim->row.runtime : &sim->row.ids;
 }
 
@@ -45,6 +57,8 @@ size_t kiln_dfusim_desc_device(const struct dfu_sim *sim, uint8_t *bytes, size_t
     const struct dfu_ids *ids = ids_now(sim);
     uint8_t d[18] = {sizeof d, DESC_DEVICE, 0x00, 0x01, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 1, 2, 3, 1};
 
+    if (kiln_dfusim_is_cdc(sim))
+        d[4] = 2;
     kiln_put_le16(d + 8, ids->vid);
     kiln_put_le16(d + 10, ids->pid);
     kiln_put_le16(d + 12, ids->bcd_device);
@@ -69,9 +83,12 @@ size_t kiln_dfusim_desc_functional(const struct dfu_sim *sim, uint8_t *bytes)
 size_t kiln_dfusim_desc_config(const struct dfu_sim *sim, uint8_t *bytes, size_t cap)
 {
     bool runtime = sim->mode == DFU_MODE_APPLICATION;
-    uint8_t d[9 + 9 * DFU_ALTS + 9] = {9, DESC_CONFIG, 0, 0, 1, 1, 0, 0xC0, 0x32};
+    uint8_t d[KILN_MAX(9 + 9 * DFU_ALTS + 9, KILN_DFUSIM_CDC_LEN)] = {9, DESC_CONFIG, 0,    0,   1,
+                                                                      1, 0,           0xC0, 0x32};
     size_t len = 9;
 
+    if (kiln_dfusim_is_cdc(sim))
+        return copy_out(d, kiln_dfusim_cdc_config(d), bytes, cap);
     for (unsigned i = 0; i < kiln_dfusim_alt_count(sim); i++) {
         const uint8_t interface[9] = {
             9,

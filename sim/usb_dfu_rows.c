@@ -289,6 +289,9 @@ const struct dfu_variant kiln_dfusim_variants[] = {
     {"revy", 0, DFU_Q_BANK2_STUCK, NULL, {{0, 0, 0, 0}}},
     {"pipe", DFU_Q_PIPE, 0, NULL, {{0, 0, 0, 0}}},
     {"idle-start", 0, DFU_Q_START_ERROR, NULL, {{0, 0, 0, 0}}},
+    {"klipper", DFU_Q_RUNTIME | DFU_Q_CDC, 0, NULL, {{0, 0, 0, 0}}},
+    {"klipper-deaf", DFU_Q_RUNTIME | DFU_Q_CDC | DFU_Q_DEAF, 0, NULL, {{0, 0, 0, 0}}},
+    {"klipper-katapult", DFU_Q_RUNTIME | DFU_Q_CDC | DFU_Q_OTHER_BOOT, 0, NULL, {{0, 0, 0, 0}}},
 };
 
 const struct kiln_sim_board kiln_sim_dfu_boards[] = {

@@ -45,7 +45,9 @@ struct kiln_device {
     int32_t vid, pid;   /* -1 if not USB */
     uint8_t bus, address;
     uint8_t interface_number; /* of a USB serial port */
-    enum kiln_status usable;  /* OK, DENIED, BUSY, ... */
+    bool
+        touch; /* a serial port; its board enters the bootloader for `loader` when touched at 1200 baud */
+    enum kiln_status usable; /* OK, DENIED, BUSY, ... */
 };
 
 struct kiln_device_list {

@@ -15,6 +15,7 @@ static void free_appearance(gpointer data)
 {
     struct appearance *device = data;
 
+    kiln_front_free_port(device);
     g_ptr_array_free(device->interfaces, TRUE);
     g_object_unref(device->handler);
     g_free(device);
@@ -106,25 +107,27 @@ static void add_interfaces(struct appearance *device)
         put_text(bed, path, "bInterfaceSubClass", config[at + 6], "x2");
         put_text(bed, path, "bInterfaceProtocol", config[at + 7], "x2");
         g_ptr_array_add(device->interfaces, path);
+        if (config[at + 5] == 2 && config[at + 6] == 2)
+            kiln_front_add_port(device, path);
     }
 }
 
-/* umockdev takes a sticky bit for a character device. */
-static void make_node(UMockdevTestbed *bed, const char *node)
+/* umockdev takes a plain file for a character device. */
+void kiln_front_make_node(UMockdevTestbed *bed, const char *node)
 {
     gchar *root = umockdev_testbed_get_root_dir(bed);
     gchar *path = g_build_filename(root, node, NULL);
     gchar *folder = g_path_get_dirname(path);
 
     g_mkdir_with_parents(folder, 0755);
-    if (!g_file_set_contents(path, "", 0, NULL) || g_chmod(path, 01666) != 0)
+    if (!g_file_set_contents(path, "", 0, NULL) || g_chmod(path, 0666) != 0)
         g_error("kiln-sim-usb: cannot make %s", path);
     g_free(folder);
     g_free(path);
     g_free(root);
 }
 
-static void remove_node(UMockdevTestbed *bed, const char *node)
+void kiln_front_remove_node(UMockdevTestbed *bed, const char *node)
 {
     gchar *root = umockdev_testbed_get_root_dir(bed);
     gchar *path = g_build_filename(root, node, NULL);
@@ -162,7 +165,7 @@ static void add_to_bed(struct appearance *device, const uint8_t *d)
     add_interfaces(device);
     /* in this order: a program may open the node as soon as it is there */
     kiln_front_serve(device);
-    make_node(bed, device->node);
+    kiln_front_make_node(bed, device->node);
     /* The first event went out before its files were there; libusb takes the second one then. */
     umockdev_testbed_uevent(bed, device->syspath, "add");
 }
@@ -197,8 +200,9 @@ static void pull_out(struct plug *plug)
     plug->now = NULL;
     device->gone = true;
     umockdev_testbed_uevent(bed, device->syspath, "remove");
-    remove_node(bed, device->node);
+    kiln_front_remove_node(bed, device->node);
     umockdev_testbed_detach_ioctl(bed, device->node, NULL);
+    kiln_front_remove_port(device);
     for (guint i = 0; i < device->interfaces->len; i++)
         umockdev_testbed_remove_device(bed, device->interfaces->pdata[i]);
     umockdev_testbed_remove_device(bed, device->syspath);

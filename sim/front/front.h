@@ -11,6 +11,7 @@
 #include "sim/front/board.h"
 #include "sim/usbfs.h"
 
+#include <asm/termbits.h>
 #include <umockdev.h>
 
 #define KILN_FRONT_PLUGS 32
@@ -27,6 +28,13 @@ struct plug {
     guint timer;
 };
 
+struct serial_port {
+    char node[16], syspath[160];
+    UMockdevIoctlBase *handler;
+    struct termios2 settings;
+    int lines; /* TIOCM_DTR | TIOCM_RTS */
+};
+
 /* One device number's life. Open files keep it after it has gone. */
 struct appearance {
     struct plug *plug;
@@ -34,6 +42,7 @@ struct appearance {
     UMockdevIoctlBase *handler;
     GPtrArray *interfaces; /* their paths in /sys */
     char node[32], syspath[128];
+    struct serial_port *port; /* NULL if it has none */
     unsigned devnum;
     bool gone;
 };
@@ -56,5 +65,13 @@ void kiln_front_follow(struct plug *plug);
 
 /* Answers the ioctls on the device's node from now on. */
 void kiln_front_serve(struct appearance *device);
+
+/* Makes and takes away the serial port of a communications device. */
+void kiln_front_add_port(struct appearance *device, const char *interface);
+void kiln_front_remove_port(struct appearance *device);
+void kiln_front_free_port(struct appearance *device);
+
+void kiln_front_make_node(UMockdevTestbed *bed, const char *node);
+void kiln_front_remove_node(UMockdevTestbed *bed, const char *node);
 
 #endif

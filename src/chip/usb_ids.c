@@ -39,10 +39,17 @@ static const struct kiln_usb_id rows[] = {
     {0x303A, 0x4001, KILN_USB_CDC_APP, "ESP32-S2/S3", "TinyUSB application", "esp"},
     {0x303A, KILN_USB_ANY_PID, KILN_USB_CDC, "Espressif device", "", "esp"},
     {0x1D50, 0x6177, KILN_USB_CDC_BOOT, "Katapult bootloader", "Katapult bootloader", ""},
-    {0x1D50, 0x614E, KILN_USB_CDC_APP, "Klipper firmware", "Klipper", ""},
+    {0x1D50, 0x614E, KILN_USB_CDC_TOUCH, "Klipper firmware", "Klipper", "dfu"},
     {0x0483, 0x5740, KILN_USB_CDC_APP, "STM32 virtual COM port", "application", ""},
     {0x2E8A, 0x0005, KILN_USB_CDC_APP, "Raspberry Pi Pico", "MicroPython", ""},
     {0x2E8A, 0x000A, KILN_USB_CDC_APP, "Raspberry Pi Pico", "pico-sdk application", ""},
+    /* use_1200bps_touch and dfu-util: boards.txt of ArduinoCore-mbed */
+    {0x2341, 0x025B, KILN_USB_CDC_TOUCH, "Arduino Portenta H7", "Arduino sketch", "dfu"},
+    {0x2341, 0x025F, KILN_USB_CDC_TOUCH, "Arduino Nicla Vision", "Arduino sketch", "dfu"},
+    {0x2341, 0x0266, KILN_USB_CDC_TOUCH, "Arduino Giga R1", "Arduino sketch", "dfu"},
+    {0x2341, 0x0064, KILN_USB_CDC_TOUCH, "Arduino Opta", "Arduino sketch", "dfu"},
+    {0x2341, 0x0164, KILN_USB_CDC_TOUCH, "Arduino Opta", "Arduino sketch", "dfu"},
+    {0x2341, 0x0264, KILN_USB_CDC_TOUCH, "Arduino Opta", "Arduino sketch", "dfu"},
     {0x2341, KILN_USB_ANY_PID, KILN_USB_CDC, "Arduino board", "", ""},
     {0x239A, KILN_USB_ANY_PID, KILN_USB_CDC, "Adafruit board", "", ""},
 

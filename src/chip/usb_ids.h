@@ -11,8 +11,9 @@ enum kiln_usb_role {
     KILN_USB_CDC,      /* a chip with USB of its own; a serial port without a UART */
     KILN_USB_CDC_BOOT, /* the same, and it is a bootloader */
     KILN_USB_CDC_APP,  /* the same, and it is a running application */
-    KILN_USB_DFU,      /* a DFU bootloader; also told by its interface class */
-    KILN_USB_PROBE     /* a debug probe */
+    KILN_USB_CDC_TOUCH, /* the same, and a touch at 1200 baud makes it enter the bootloader of `loader` */
+    KILN_USB_DFU,       /* a DFU bootloader; also told by its interface class */
+    KILN_USB_PROBE /* a debug probe */
 };
 
 #define KILN_USB_ANY_PID (-1)

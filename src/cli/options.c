@@ -33,7 +33,7 @@ static const struct cli_option options[] = {
     {"baud", 'b', CLI_NUMBER, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
      "speed of the serial link; default: the fastest that holds"},
     {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,
-     "how to bring the board into its bootloader"},
+     "how to bring the board into its bootloader; touch: open its port at 1200 baud, which `kiln flash` does by itself where it is known to help"},
     {"boot", 0, CLI_TEXT, FIELD(boot), CLI_NOT_TOLD, "SLOT", NULL,
      "the application slot of an ESP chip that starts from now on: factory, ota_1, or its OTA number"},
     {"chip", 'c', CLI_TEXT, FIELD(chip), CLI_NOT_TOLD, "NAME", NULL,

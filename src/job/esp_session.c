@@ -76,7 +76,9 @@ static enum kiln_status open_link(struct kiln_esp_session *session)
     const char *device = session->options.device;
     struct kiln_ctx *ctx = &session->ctx;
 
-    KILN_TRY(kiln_open_selector(ctx, device != NULL ? device : "", 0, &session->opened));
+    KILN_TRY(kiln_open_selector(
+        ctx, &(struct kiln_opening){device != NULL ? device : "", 0, KILN_TOUCH_NEVER},
+        &session->opened));
     session->link = session->opened.byte_link;
     session->opened.byte_link = NULL;
     if (session->opened.usb_link != NULL) {

@@ -10,9 +10,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A file that says that it is for another family of chips must not take a running board out of its work. */
+static bool may_be_for(const char *loader, const struct kiln_request *request)
+{
+    for (size_t i = 0; i < request->image_count; i++) {
+        enum kiln_image_type type = kiln_image_info(request->images[i])->type;
+
+        if (strcmp(loader, "dfu") == 0 &&
+            (type == KILN_IMAGE_ESP || type == KILN_IMAGE_ESP_MERGED ||
+             type == KILN_IMAGE_ESP_PARTITIONS))
+            return false;
+    }
+    return true;
+}
+
+/* Only who flashes wants the application stopped; a dry run changes nothing. */
+static enum kiln_touch touch_of(const struct kiln_request *request)
+{
+    if (request->before == KILN_RESET_BEFORE_TOUCH)
+        return KILN_TOUCH_ASKED;
+    if (request->verb == KILN_VERB_RESET)
+        return KILN_TOUCH_NEVER;
+    if (request->verb != KILN_VERB_FLASH || request->dry_run ||
+        request->before != KILN_RESET_BEFORE_DEFAULT || !may_be_for("dfu", request))
+        return KILN_TOUCH_REFUSE;
+    return KILN_TOUCH_KNOWN;
+}
+
 static enum kiln_status open_link(struct kiln_job *job)
 {
     const char *selector = job->request.device != NULL ? job->request.device : "";
+    const struct kiln_opening opening = {selector, job->request.wait_ms, touch_of(&job->request)};
     struct kiln_opened opened = {.virtual_clock = &job->virtual_clock, .yielded = -1};
     struct kiln_clock *clock = job->ctx.clock;
     enum kiln_status status;
@@ -21,10 +49,10 @@ static enum kiln_status open_link(struct kiln_job *job)
         status = kiln_open_uart_board(&job->ctx, job->hooks.uart, false, &opened);
     else if (job->hooks.usb != NULL)
         status = kiln_sim_usb_link(&job->ctx, job->hooks.usb, false, &opened.usb_link);
-    else if (job->request.before == KILN_RESET_BEFORE_TOUCH)
-        status = kiln_open_selector_touched(&job->ctx, selector, job->request.wait_ms, &opened);
     else
-        status = kiln_open_selector(&job->ctx, selector, job->request.wait_ms, &opened);
+        status = kiln_open_selector(&job->ctx, &opening, &opened);
+    if (opened.note[0] != '\0')
+        kiln_job_note(job, "%s", opened.note);
     if (job->ctx.clock != clock)
         job->began_ns = 0; /* the simulated board brought its own clock */
     snprintf(job->device, sizeof job->device, "%s",

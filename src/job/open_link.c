@@ -70,11 +70,23 @@ static enum kiln_status select_device(struct kiln_ctx *ctx, const char *selector
     }
 }
 
+static enum kiln_status refuse_to_touch(struct kiln_ctx *ctx, const struct kiln_device *device)
+{
+    return kiln_fail_hint(ctx, KILN_E_REFUSED, KILN_HINT_TOUCH,
+                          "%s runs its application (%s), which is stopped unasked only to flash a "
+                          "file that may be for it",
+                          device->port, device->what);
+}
+
 static enum kiln_status open_local(struct kiln_ctx *ctx, const struct kiln_device *device,
-                                   struct kiln_opened *out)
+                                   enum kiln_touch touch, struct kiln_opened *out)
 {
     snprintf(out->device, sizeof out->device, "%s",
              device->port[0] != '\0' ? device->port : device->selector);
+    if (touch == KILN_TOUCH_ASKED || (touch == KILN_TOUCH_KNOWN && device->touch))
+        return kiln_open_touched(ctx, device, out);
+    if (touch == KILN_TOUCH_REFUSE && device->touch)
+        return refuse_to_touch(ctx, device);
     if (device->kind == KILN_DEVICE_SERIAL) {
         KILN_TRY(kiln_yield_ask(ctx, device->port, &out->yielded));
         return kiln_serial_open(ctx, device->port, FIRST_BAUD, &out->byte_link);
@@ -85,43 +97,34 @@ static enum kiln_status open_local(struct kiln_ctx *ctx, const struct kiln_devic
                      kiln_device_kind_name(device->kind));
 }
 
-static enum kiln_status open_selected(struct kiln_ctx *ctx, const char *selector, uint32_t wait_ms,
-                                      enum kiln_status (*open)(struct kiln_ctx *ctx,
-                                                               const struct kiln_device *device,
-                                                               struct kiln_opened *out),
+static enum kiln_status open_selected(struct kiln_ctx *ctx, const struct kiln_opening *opening,
                                       struct kiln_opened *out)
 {
     struct kiln_device_list list = {0};
     enum kiln_status status;
 
-    KILN_TRY(select_device(ctx, selector, wait_ms, &list));
+    KILN_TRY(select_device(ctx, opening->selector, opening->wait_ms, &list));
     if (list.count > 1)
         status = kiln_fail_hint(ctx, KILN_E_AMBIGUOUS, KILN_HINT_CHOOSE_DEVICE,
-                                "'%s' means %zu devices", selector, list.count);
+                                "'%s' means %zu devices", opening->selector, list.count);
     else
-        status = open(ctx, &list.items[0], out);
+        status = open_local(ctx, &list.items[0], opening->touch, out);
     kiln_device_list_free(&list);
     return status;
 }
 
-enum kiln_status kiln_open_selector(struct kiln_ctx *ctx, const char *selector, uint32_t wait_ms,
+enum kiln_status kiln_open_selector(struct kiln_ctx *ctx, const struct kiln_opening *opening,
                                     struct kiln_opened *out)
 {
-    const char *rest = after_scheme(selector, "sim:");
+    const char *selector = opening->selector, *rest = after_scheme(selector, "sim:");
+    bool url = strstr(selector, "://") != NULL;
 
     snprintf(out->device, sizeof out->device, "%s", selector);
+    if (opening->touch == KILN_TOUCH_ASKED && (rest != NULL || url))
+        return kiln_fail(ctx, KILN_E_ARG, "a touch at 1200 baud needs a serial port on USB");
     if (rest != NULL)
         return open_simulated(ctx, rest, out);
-    if (strstr(selector, "://") != NULL)
+    if (url)
         return kiln_network_open(ctx, selector, FIRST_BAUD, &out->byte_link);
-    return open_selected(ctx, selector, wait_ms, open_local, out);
-}
-
-enum kiln_status kiln_open_selector_touched(struct kiln_ctx *ctx, const char *selector,
-                                            uint32_t wait_ms, struct kiln_opened *out)
-{
-    snprintf(out->device, sizeof out->device, "%s", selector);
-    if (strstr(selector, "://") != NULL || after_scheme(selector, "sim:") != NULL)
-        return kiln_fail(ctx, KILN_E_ARG, "a touch at 1200 baud needs a serial port on USB");
-    return open_selected(ctx, selector, wait_ms, kiln_open_touched, out);
+    return open_selected(ctx, opening, out);
 }

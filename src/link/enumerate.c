@@ -101,7 +101,7 @@ static void describe_usb(struct kiln_device *device, struct udev_device *usb,
         copy_text(device->loader, sizeof device->loader, id->loader);
         if (id->role == KILN_USB_CDC_BOOT || id->role == KILN_USB_DFU)
             copy_text(device->mode, sizeof device->mode, "bootloader");
-        if (id->role == KILN_USB_CDC_APP)
+        if (id->role == KILN_USB_CDC_APP || id->role == KILN_USB_CDC_TOUCH)
             copy_text(device->mode, sizeof device->mode, "run-time");
     }
     *out_id = id;
@@ -167,7 +167,8 @@ static bool add_port(struct kiln_device_list *list, struct udev_device *tty)
     device->interface_number = (uint8_t)strtoul(attribute(function, "bInterfaceNumber"), NULL, 16);
     if (usb != NULL)
         describe_usb(device, usb, &id);
-    else
+    device->touch = id != NULL && id->role == KILN_USB_CDC_TOUCH;
+    if (usb == NULL)
         copy_text(device->title, sizeof device->title, "serial port of this computer");
     if (check_permission(device))
         check_holder(device);

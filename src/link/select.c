@@ -102,7 +102,7 @@ static bool matches(const struct wanted *wanted, const struct kiln_device *devic
     case BY_DEFAULT:
         return device->loader[0] != '\0';
     case BY_PORT:
-        return strcmp(device->port, wanted->port) == 0;
+        return strcmp(device->port, wanted->port) == 0 || strcmp(device->port, wanted->text) == 0;
     case BY_IDS:
         return device->vid == wanted->vid && device->pid == wanted->pid;
     case BY_PLACE:
@@ -124,10 +124,12 @@ static bool matches(const struct wanted *wanted, const struct kiln_device *devic
 static int rank(const struct kiln_device *device)
 {
     if (device->kind == KILN_DEVICE_DFU)
-        return 4;
-    if (device->kind == KILN_DEVICE_SERIAL)
-        return device->loader[0] != '\0' ? 3 : 1;
-    return device->kind == KILN_DEVICE_DFU_RUNTIME ? 2 : 0;
+        return 5;
+    if (device->kind == KILN_DEVICE_SERIAL && device->loader[0] != '\0')
+        return device->touch ? 2 : 4;
+    if (device->kind == KILN_DEVICE_DFU_RUNTIME)
+        return 3; /* to detach is plainer than to touch */
+    return device->kind == KILN_DEVICE_SERIAL ? 1 : 0;
 }
 
 static bool outranked(const struct kiln_device_list *list, const struct kiln_device *device)
@@ -140,13 +142,19 @@ static bool outranked(const struct kiln_device_list *list, const struct kiln_dev
     return false;
 }
 
-/* A running application that could enter DFU (a Bluetooth dongle can) is meant only if nothing else is. */
+static bool runs_application(const struct kiln_device *device)
+{
+    return device->kind == KILN_DEVICE_DFU_RUNTIME || device->touch;
+}
+
+/* A running application that could enter DFU (a Bluetooth dongle can, a printer's Klipper) is meant only if
+ * nothing else is. */
 static bool is_bystander(const struct kiln_device_list *list, const struct kiln_device *device)
 {
-    if (device->kind != KILN_DEVICE_DFU_RUNTIME)
+    if (!runs_application(device))
         return false;
     for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].loader[0] != '\0' && list->items[i].kind != KILN_DEVICE_DFU_RUNTIME)
+        if (list->items[i].loader[0] != '\0' && !runs_application(&list->items[i]))
             return true;
     }
     return false;

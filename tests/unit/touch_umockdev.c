@@ -82,7 +82,7 @@ static void the_bootloader_at_the_same_place_is_opened(void **state)
     assert_int_not_equal(kiln_open_touched(&scene.ctx, &scene.device, &scene.opened), KILN_OK);
     assert_int_equal(rate(&scene), 1200);
     assert_string_equal(scene.opened.device, "/dev/bus/usb/001/009");
-    assert_null(strstr(scene.ctx.error.message, "no DFU bootloader came up"));
+    assert_null(strstr(scene.ctx.error.message, "no bootloader came up"));
     drop_port(&scene);
     g_free(path);
     g_object_unref(bed);
@@ -97,7 +97,7 @@ static void a_board_that_does_not_react_is_named(void **state)
     make_port(&scene);
     assert_int_equal(kiln_open_touched(&scene.ctx, &scene.device, &scene.opened), KILN_E_TIMEOUT);
     assert_int_equal(rate(&scene), 1200);
-    assert_non_null(strstr(scene.ctx.error.message, "no DFU bootloader came up at USB port 1-1"));
+    assert_non_null(strstr(scene.ctx.error.message, "no bootloader came up at USB port 1-1"));
     drop_port(&scene);
     g_object_unref(bed);
 }
