@@ -86,6 +86,7 @@ struct esp_download {
     uint32_t blocks_left;
     uint8_t error; /* of deferred work, for the next reply */
     bool inflating, finished;
+    bool encrypted; /* the fifth word of BEGIN */
     z_stream z;
 };
 
@@ -111,9 +112,11 @@ struct esp_board {
 
     enum esp_state state;
     bool gone, usb, slow_reset, secure_boot;
-    bool boot_held;       /* power-on finds GPIO0 low */
-    bool synced;          /* the ROM has found the host's rate */
-    bool one_block_reads; /* the second stub's READ_FLASH, which knows no window */
+    bool encryption;         /* variant encrypted: flash encryption is on, in development mode */
+    bool encryption_release; /* variant encrypted-release: and download mode encrypts nothing */
+    bool boot_held;          /* power-on finds GPIO0 low */
+    bool synced;             /* the ROM has found the host's rate */
+    bool one_block_reads;    /* the second stub's READ_FLASH, which knows no window */
     unsigned lines;
     bool usb_download; /* USB-Serial-JTAG's memory of DTR */
     uint64_t rise_ns;  /* EN goes high, UINT64_MAX if it is not on its way */
@@ -195,6 +198,9 @@ bool esp_read_can_go_on(const struct esp_board *board);
 void esp_read_ack(struct esp_board *board, const uint8_t *frame, size_t len);
 void esp_download_end(struct esp_board *board);
 void esp_read_end(struct esp_board *board);
+
+/* What a program sees of the flash: decrypted if flash encryption is on. */
+void esp_flash_see(struct esp_board *board, uint32_t address, uint8_t *bytes, size_t len);
 
 /* esp_memory.c: RAM and registers */
 uint32_t esp_load(struct esp_board *board, uint32_t address);

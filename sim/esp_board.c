@@ -331,7 +331,10 @@ static enum kiln_status set_variant(struct kiln_ctx *ctx, struct esp_board *boar
     board->usb = strcmp(variant, "usb") == 0 && (board->chip->features & ESP_USB_SERIAL) != 0;
     board->slow_reset = strcmp(variant, "slow-reset") == 0;
     board->secure_boot = strcmp(variant, "secure-boot") == 0;
-    if (variant[0] != '\0' && !board->usb && !board->slow_reset && !board->secure_boot)
+    board->encryption_release = strcmp(variant, "encrypted-release") == 0;
+    board->encryption = board->encryption_release || strcmp(variant, "encrypted") == 0;
+    if (variant[0] != '\0' && !board->usb && !board->slow_reset && !board->secure_boot &&
+        !board->encryption)
         return kiln_fail(ctx, KILN_E_ARG, "there is no simulated %s \"%s\"", board->chip->name,
                          variant);
     return KILN_OK;

@@ -37,7 +37,7 @@ static uint32_t flash_word(struct esp_board *board, uint32_t address)
 {
     uint8_t bytes[4];
 
-    kiln_nor_read(&board->nor, address, bytes, sizeof bytes);
+    esp_flash_see(board, address, bytes, sizeof bytes);
     return kiln_le32(bytes);
 }
 
@@ -58,11 +58,11 @@ static bool load_image(struct esp_board *board, uint32_t address)
             return false;
         say(board, "load:0x%08x,len:%u\n", to, len);
         for (; len > 0; len--) {
-            kiln_nor_read(&board->nor, at++, &byte, 1);
+            esp_flash_see(board, at++, &byte, 1);
             sum ^= byte;
         }
     }
-    kiln_nor_read(&board->nor, at | 15, &byte, 1);
+    esp_flash_see(board, at | 15, &byte, 1);
     if (byte != sum) {
         say(board, "csum err:0x%02x!=0x%02x\n", byte, sum);
         return false;
@@ -102,8 +102,8 @@ static void run_application(struct esp_board *board, uint32_t address)
         return;
     }
     if (flash_word(board, descriptor) == DESCRIPTOR_MAGIC) {
-        kiln_nor_read(&board->nor, descriptor + DESCRIPTOR_VERSION, (uint8_t *)version, 32);
-        kiln_nor_read(&board->nor, descriptor + DESCRIPTOR_PROJECT, (uint8_t *)project, 32);
+        esp_flash_see(board, descriptor + DESCRIPTOR_VERSION, (uint8_t *)version, 32);
+        esp_flash_see(board, descriptor + DESCRIPTOR_PROJECT, (uint8_t *)project, 32);
         say(board, "Hello from the simulated board (%.32s %.32s)\n", project, version);
     } else {
         say(board, "Hello from the simulated board\n");

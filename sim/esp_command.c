@@ -228,6 +228,8 @@ static void security_info(struct esp_board *board, const struct esp_request *req
     uint8_t info[20] = {0};
 
     kiln_put_le32(info, (board->knobs.secure_download ? 4u : 0) | (board->secure_boot ? 1u : 0));
+    info[4] = board->encryption;
+    info[5] = board->encryption ? 4 : 0;
     kiln_put_le32(info + 12, board->chip->chip_id);
     esp_reply(board, request->op, board->reply_value, info, board->chip->security_info_len, ESP_OK);
 }

@@ -31,6 +31,42 @@ static uint8_t check_range(const struct esp_board *board, uint32_t offset, uint3
     return ESP_OK;
 }
 
+/* ---- flash encryption: not AES, but as undone by itself and as bound to the place ------------------ */
+
+static void cipher(uint32_t address, uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        uint32_t at = address + (uint32_t)i;
+
+        bytes[i] ^= (uint8_t)(0x5a + at * 7 + (at >> 8) * 0x9d + (at >> 16) * 0x35);
+    }
+}
+
+void esp_flash_see(struct esp_board *board, uint32_t address, uint8_t *bytes, size_t len)
+{
+    kiln_nor_read(&board->nor, address, bytes, len);
+    if (board->encryption)
+        cipher(address, bytes, len);
+}
+
+static uint64_t program(struct esp_board *board, const uint8_t *bytes, uint32_t len)
+{
+    const struct esp_download *to = &board->download;
+    uint8_t part[256];
+    uint64_t ns = board->cpu_ns;
+
+    if (!to->encrypted || !board->encryption)
+        return kiln_nor_program_range(&board->nor, ns, to->address, bytes, len);
+    for (uint32_t at = 0; at < len; at += (uint32_t)sizeof part) {
+        uint32_t n = KILN_MIN(len - at, (uint32_t)sizeof part);
+
+        memcpy(part, bytes + at, n);
+        cipher(to->address + at, part, n);
+        ns = kiln_nor_program_range(&board->nor, ns, to->address + at, part, n);
+    }
+    return ns;
+}
+
 /* What the ROM erases for `size` bytes. */
 static uint32_t rom_erases(const struct esp_board *board, uint32_t offset, uint32_t size)
 {
@@ -57,6 +93,9 @@ uint8_t esp_flash_begin(struct esp_board *board, const struct esp_request *reque
     to->address = offset;
     to->left = size;
     to->blocks_left = word(request, 1);
+    to->encrypted = request->size >= 20 && word(request, 4) != 0;
+    if (to->encrypted && board->encryption_release)
+        return esp_error(board, ESP_ROM_FAILED, ESP_STUB_FAILED);
     if (check_range(board, offset, size) != ESP_OK)
         return check_range(board, offset, size);
     to->erase_end = (uint32_t)kiln_round_up((uint64_t)offset + size, KILN_NOR_SECTOR);
@@ -106,7 +145,7 @@ static void write_flash(struct esp_board *board, const uint8_t *bytes, uint32_t 
         return;
     }
     erase_up_to(board, to->address + len);
-    board->cpu_ns = kiln_nor_program_range(&board->nor, board->cpu_ns, to->address, bytes, len);
+    board->cpu_ns = program(board, bytes, len);
     to->address += len;
     to->left -= KILN_MIN(len, to->left);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* RAM and registers: sparse pages, and the few registers that do something. */
 #include "base/bytes.h"
+#include "chip/esp.h"
 #include "sim/esp.h"
 
 #include <stdlib.h>
@@ -76,6 +77,30 @@ static void put_mac(struct esp_board *board)
     }
 }
 
+/* ---- eFuses of a chip with flash encryption --------------------------------------------------------- */
+
+#define PURPOSE_XTS_AES_128 4u
+
+static void burn(struct esp_board *board, const struct kiln_esp_bits *bits, uint32_t value)
+{
+    if (bits->width > 0)
+        put(board, bits->reg, get(board, bits->reg) | value << bits->shift);
+}
+
+static void put_encryption(struct esp_board *board)
+{
+    const struct kiln_chip *chip = kiln_chip_find(board->chip->name);
+
+    if (chip == NULL || chip->esp == NULL || !board->encryption)
+        return;
+    burn(board, &chip->esp->crypt_count, 1);
+    burn(board, &chip->esp->crypt_config, 0xf);
+    burn(board, &chip->esp->key_hidden, (1u << chip->esp->key_hidden.width) - 1);
+    burn(board, &chip->esp->key_purpose[0], PURPOSE_XTS_AES_128);
+    if (board->encryption_release)
+        burn(board, &chip->esp->no_manual_encrypt, 1);
+}
+
 void esp_memory_reset(struct esp_board *board)
 {
     for (size_t i = 0; i < board->page_count; i++)
@@ -85,6 +110,7 @@ void esp_memory_reset(struct esp_board *board)
     for (const struct esp_word *w = board->chip->words; w->address != 0; w++)
         put(board, w->address, w->value);
     put_mac(board);
+    put_encryption(board);
     if (board->usb)
         put(board, board->chip->usb_console.address, board->chip->usb_console.value);
 }

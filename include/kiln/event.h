@@ -95,6 +95,7 @@ struct kiln_event_step {
     enum kiln_step_kind kind;
     uint64_t address, size;
     const char *region;
+    bool encrypted; /* of a write: by the chip, with its own key; it cannot be compared */
 };
 
 struct kiln_map; /* kiln/map.h */

@@ -73,10 +73,17 @@ struct kiln_request {
     const char *trace_path;     /* record the link here */
     const char *stub_dir;
     uint64_t flash_size; /* 0: detect */
-    uint32_t wait_ms;    /* wait that long for the device to appear */
-    bool map;            /* FLASH: the plan's event carries a map of the flash */
-    bool full;           /* write all, also what is equal */
-    bool force;          /* override safety checks */
+    /* FLASH: what goes into the header of an ESP bootloader. Mode and frequency: "dio", "80m"; "keep" or NULL:
+     * as they are. Size: `flash_size` if that is given, "detect": what the board has, "keep": as it is,
+     * NULL: as it is unless the board has less. */
+    const char *flash_mode, *flash_freq, *header_size;
+    const bool
+        *encrypt;     /* FLASH: for each image whether the chip encrypts it with its own key; may be
+                            NULL; borrowed like the images */
+    uint32_t wait_ms; /* wait that long for the device to appear */
+    bool map;         /* FLASH: the plan's event carries a map of the flash */
+    bool full;        /* write all, also what is equal */
+    bool force;       /* override safety checks */
     bool no_verify;
     bool no_stub;
     bool erase_all; /* FLASH: erase the chip first; ERASE: the whole chip */

@@ -49,7 +49,6 @@ struct cli_args {
     uint64_t baud;
     uint64_t address;
     uint64_t size;
-    uint64_t flash_size;
     uint64_t fill;
     uint64_t wait_s;
     uint64_t connect_attempts;
@@ -60,12 +59,14 @@ struct cli_args {
     uint64_t pad_to;
     const char *flash_mode;
     const char *flash_freq;
+    const char *flash_size;
+    struct cli_list encrypted; /* files of --encrypt-file */
     const char *secure_pad;
     const char *pty;
     bool has_address, has_fill, has_size, has_wait;
     bool map, mem, forget_all;
-    bool all, dry_run, echo, erase_all, fix, force, full, hex, json, list, monitor, no_stub,
-        no_verify, quiet, raw, reset, unprotect, watch;
+    bool all, dry_run, echo, encrypt, erase_all, fix, force, full, hex, json, list, monitor,
+        no_stub, no_verify, quiet, raw, reset, unprotect, watch;
     unsigned verbose;
     bool run_program; /* --run: the operands after the boards are a program and its arguments */
     bool help;
@@ -80,6 +81,7 @@ enum cli_option_kind {
     CLI_TEXT,   /* const char * */
     CLI_LIST,   /* struct cli_list: may be given several times */
     CLI_NUMBER, /* uint64_t: any base, k and M suffixes */
+    CLI_SIZE,   /* const char *: a number, "keep" or "detect" */
     CLI_CHOICE, /* const char *, one of `choices` */
     CLI_REST    /* bool; everything after it is operands, taken as it stands */
 };
@@ -148,6 +150,9 @@ bool cli_parse(struct cli *cli, int count, char **words);
 /* "0x1000", "4k", "2MB", "0b11", "16". False if it is no number or does not fit. */
 bool cli_number(const char *text, uint64_t *out_number);
 
+/* The bytes that --flash-size names; 0 if it is not given, "keep" or "detect". */
+uint64_t cli_flash_size(const struct cli *cli);
+
 /* ---- errors ---- */
 
 /* Prints "kiln: ..." with hint, or a JSON line with --json, and returns the exit status. */
@@ -184,6 +189,8 @@ int cli_file_load(struct cli *cli, char *word, bool alone, struct kiln_image **o
 struct cli_files {
     struct kiln_image **images;
     const char **places; /* the partition each goes to, or NULL */
+    bool *encrypted;     /* whether the chip is to encrypt it */
+    char **words;        /* what `places` points into */
     size_t count;
 };
 int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files);

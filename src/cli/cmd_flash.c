@@ -10,11 +10,16 @@ static int run_agreed(struct cli *cli, struct kiln_request *request, struct cli_
     return 2;
 }
 
+static bool has_files(const struct cli *cli)
+{
+    return cli->args.operand_count > 0 || cli->args.encrypted.count > 0;
+}
+
 static int run_verb(struct cli *cli, enum kiln_verb verb)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
     struct cli_files files = {0};
-    int status = cli->args.operand_count > 0 ? cli_files_load(cli, 0, &files) : 0;
+    int status = has_files(cli) ? cli_files_load(cli, 0, &files) : 0;
 
     if (status != 0)
         return status;
@@ -22,6 +27,7 @@ static int run_verb(struct cli *cli, enum kiln_verb verb)
     request.images = (const struct kiln_image *const *)files.images;
     request.image_count = files.count;
     request.places = files.places;
+    request.encrypt = files.encrypted;
     status = run_agreed(cli, &request, &files);
     cli_files_free(&files);
     return status;
@@ -39,6 +45,7 @@ static int run_project(struct cli *cli, enum kiln_verb verb)
         request.verb = verb;
         request.images = (const struct kiln_image *const *)files.images;
         request.image_count = files.count;
+        request.encrypt = files.encrypted;
         status = run_agreed(cli, &request, &files);
         if (status == 0 && verb == KILN_VERB_FLASH && !cli->args.dry_run)
             cli_remember_project(cli);
@@ -51,7 +58,7 @@ static int run_project(struct cli *cli, enum kiln_verb verb)
 
 static int run_either(struct cli *cli, enum kiln_verb verb)
 {
-    if (cli->args.operand_count == 0 &&
+    if (!has_files(cli) &&
         (cli->args.boot == NULL || cli->args.project != NULL || cli->args.environment != NULL))
         return run_project(cli, verb);
     if (cli->args.project != NULL || cli->args.environment != NULL)
@@ -64,7 +71,7 @@ static int run_options(struct cli *cli)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
 
-    if (cli->args.operand_count > 0 || cli->args.project != NULL || cli->args.environment != NULL ||
+    if (has_files(cli) || cli->args.project != NULL || cli->args.environment != NULL ||
         cli->args.boot != NULL || cli->args.erase_all)
         return cli_usage(cli, "--set changes option bytes and nothing else: the board resets "
                               "itself after it; flash files in a run of their own");
@@ -110,6 +117,10 @@ static const char *const flash_options[] = {"device",
                                             "before",
                                             "after",
                                             "connect-attempts",
+                                            "encrypt",
+                                            "encrypt-file",
+                                            "flash-mode",
+                                            "flash-freq",
                                             "flash-size",
                                             "layout",
                                             "map",
@@ -140,6 +151,10 @@ static const char *const flash_examples[] = {
     "show what would be erased and written",
     "kiln flash -n --set BOR_LEV=0 --set nBOOT0=1",
     "show what would change in the option bytes of an STM32; `kiln info` names them",
+    "kiln flash --flash-mode dio --flash-size detect boot.bin@0x1000 app.bin@0x10000",
+    "the bootloader with these settings in its header and a new digest",
+    "kiln flash boot.bin@0x1000 --encrypt-file app.bin@0x10000",
+    "the second file encrypted by the chip as it is written; --encrypt does that to all",
     "kiln flash --monitor",
     "flash the project here and show what the board says",
     "kiln flash -n --map --svg map.svg firmware.elf",

@@ -52,6 +52,11 @@ static const char *size_name(uint64_t bytes, char text[24])
     return text;
 }
 
+static const char *kept(const char *word)
+{
+    return word == NULL || strcmp(word, "keep") == 0 ? NULL : word;
+}
+
 static int need_chip(struct cli *cli)
 {
     if (cli->args.output == NULL)
@@ -90,8 +95,8 @@ static void fill_options(struct cli *cli, struct kiln_esp_build_options *o)
     const char *pad = cli->args.secure_pad;
 
     o->chip = cli->args.chip;
-    o->flash_mode = cli->args.flash_mode;
-    o->flash_freq = cli->args.flash_freq;
+    o->flash_mode = kept(cli->args.flash_mode);
+    o->flash_freq = kept(cli->args.flash_freq);
     o->mmu_page_size = (uint32_t)cli->args.page_size;
     o->pad_to_size = cli->args.pad_to;
     o->secure_pad = pad == NULL              ? KILN_ESP_SECURE_PAD_NONE
@@ -118,7 +123,7 @@ int cli_image_elf2image(struct cli *cli)
         return status;
     fill_options(cli, &options);
     options.version = 2; /* one file; the ROM of the ESP8266 alone would take two */
-    options.flash_size = size_name(cli->args.flash_size, size);
+    options.flash_size = size_name(cli_flash_size(cli), size);
     if (kiln_esp_build(elf, len, &options, &built, &error) == KILN_OK) {
         status = cli_write_output(cli, built.part[0].bytes, built.part[0].len);
         kiln_esp_built_free(&built);
@@ -198,9 +203,9 @@ int cli_image_merge_esp(struct cli *cli, const struct cli_files *files)
         return status;
     }
     options.chip = cli->args.chip;
-    options.flash_mode = cli->args.flash_mode;
-    options.flash_freq = cli->args.flash_freq;
-    options.flash_size = size_name(cli->args.flash_size, size);
+    options.flash_mode = kept(cli->args.flash_mode);
+    options.flash_freq = kept(cli->args.flash_freq);
+    options.flash_size = size_name(cli_flash_size(cli), size);
     options.target_offset = cli->args.has_address ? cli->args.address : 0;
     options.pad_to_size = cli->args.pad_to;
     options.listener = (struct kiln_esp_listener){.say = say, .user = cli};

@@ -45,31 +45,50 @@ int cli_file_load(struct cli *cli, char *word, bool alone, struct kiln_image **o
     return 0;
 }
 
+static int add_file(struct cli *cli, const char *word, bool alone, bool encrypted,
+                    struct cli_files *files)
+{
+    char *copy = strdup(word);
+    int status;
+
+    if (copy == NULL)
+        return 12;
+    files->words[files->count] = copy;
+    files->encrypted[files->count] = encrypted;
+    status =
+        cli_file_load(cli, copy, alone, &files->images[files->count], &files->places[files->count]);
+    if (status == 0)
+        files->count++;
+    else
+        free(copy);
+    return status;
+}
+
+static bool reserve(struct cli_files *files, size_t count)
+{
+    *files = (struct cli_files){.images = calloc(count + 1, sizeof *files->images),
+                                .places = calloc(count + 1, sizeof *files->places),
+                                .words = calloc(count + 1, sizeof *files->words),
+                                .encrypted = calloc(count + 1, sizeof *files->encrypted)};
+    return files->images != NULL && files->places != NULL && files->words != NULL &&
+           files->encrypted != NULL;
+}
+
 int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files)
 {
-    size_t count = cli->args.operand_count;
+    const struct cli_list *encrypted = &cli->args.encrypted;
+    size_t plain = cli->args.operand_count - first, count = plain + encrypted->count;
+    int status = reserve(out_files, count) ? 0 : 12;
 
-    *out_files = (struct cli_files){0};
-    if (first >= count)
-        return cli_usage(cli, "`kiln %s` needs a file", cli->command->name);
-    out_files->images = calloc(count - first, sizeof(struct kiln_image *));
-    out_files->places = calloc(count - first, sizeof(char *));
-    if (out_files->images == NULL || out_files->places == NULL) {
+    if (count == 0)
+        status = cli_usage(cli, "`kiln %s` needs a file", cli->command->name);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status =
+            add_file(cli, i < plain ? cli->args.operands[first + i] : encrypted->word[i - plain],
+                     count == 1, cli->args.encrypt || i >= plain, out_files);
+    if (status != 0)
         cli_files_free(out_files);
-        return 12;
-    }
-    for (size_t i = first; i < count; i++) {
-        int status = cli_file_load(cli, cli->args.operands[i], count == first + 1,
-                                   &out_files->images[out_files->count],
-                                   &out_files->places[out_files->count]);
-
-        if (status != 0) {
-            cli_files_free(out_files);
-            return status;
-        }
-        out_files->count++;
-    }
-    return 0;
+    return status;
 }
 
 bool cli_files_agreed(const struct cli *cli, struct cli_files *files)
@@ -174,12 +193,12 @@ int cli_project_load(struct cli *cli, struct kiln_project **out_project,
     cli->project_dir = (*out_project)->dir;
     cli->project_environment = env->name;
     announce(cli, *out_project, env);
-    out_files->images = calloc(env->file_count, sizeof(struct kiln_image *));
-    if (out_files->images == NULL)
+    if (!reserve(out_files, env->file_count))
         return 12;
     for (size_t i = 0; i < env->file_count; i++) {
         if (load_planned(&env->files[i], &out_files->images[i], &error) != KILN_OK)
             return cli_fail(cli, &error);
+        out_files->encrypted[i] = cli->args.encrypt;
         out_files->count++;
     }
     return 0;
@@ -187,9 +206,13 @@ int cli_project_load(struct cli *cli, struct kiln_project **out_project,
 
 void cli_files_free(struct cli_files *files)
 {
-    for (size_t i = 0; files->images != NULL && i < files->count; i++)
+    for (size_t i = 0; i < files->count; i++) {
         kiln_image_free(files->images[i]);
+        free(files->words[i]);
+    }
     free(files->images);
     free(files->places);
+    free(files->words);
+    free(files->encrypted);
     *files = (struct cli_files){0};
 }

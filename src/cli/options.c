@@ -16,7 +16,7 @@ static const char *const enter_choices[] = {"crlf", "cr", "lf", NULL};
 static const char *const line_end_choices[] = {"auto", "lf", "cr", NULL};
 static const char *const time_choices[] = {"none", "clock", "delta", NULL};
 static const char *const level_choices[] = {"E", "W", "I", "D", "V", NULL};
-static const char *const mode_choices[] = {"qio", "qout", "dio", "dout", NULL};
+static const char *const mode_choices[] = {"qio", "qout", "dio", "dout", "keep", NULL};
 static const char *const pad_choices[] = {"v1", "v2", NULL};
 static const char *const type_choices[] = {"raw", "ihex", "srec", "uf2", "dfu", "dfuse", NULL};
 
@@ -52,6 +52,10 @@ static const struct cli_option options[] = {
      "the program on the board, for functions and lines of crashes; may be given several times"},
     {"enter", 0, CLI_CHOICE, FIELD(enter), CLI_NOT_TOLD, "WHAT", enter_choices,
      "what the Enter key sends; default crlf"},
+    {"encrypt", 0, CLI_FLAG, FIELD(encrypt), CLI_NOT_TOLD, NULL, NULL,
+     "an ESP chip with flash encryption encrypts all files with its own key as it writes them"},
+    {"encrypt-file", 0, CLI_LIST, FIELD(encrypted), CLI_NOT_TOLD, "FILE[@ADDRESS|@PARTITION]", NULL,
+     "one more file, and the chip encrypts this one; may be given several times"},
     {"environment", 'e', CLI_TEXT, FIELD(environment), CLI_NOT_TOLD, "NAME", NULL,
      "the project's environment to use"},
     {"erase-all", 0, CLI_FLAG, FIELD(erase_all), CLI_NOT_TOLD, NULL, NULL,
@@ -64,13 +68,14 @@ static const struct cli_option options[] = {
     {"flash", 0, CLI_TEXT, FIELD(flash), CLI_NOT_TOLD, "FILE[@ADDRESS]", NULL,
      "what the flash key writes"},
     {"flash-freq", 0, CLI_TEXT, FIELD(flash_freq), CLI_NOT_TOLD, "FREQUENCY", NULL,
-     "SPI clock in the header of an ESP image: 40m, 80m, ..."},
+     "SPI clock in the header of an ESP bootloader: 40m, 80m, ..., or keep"},
     {"flash-mode", 0, CLI_CHOICE, FIELD(flash_mode), CLI_NOT_TOLD, "MODE", mode_choices,
-     "SPI mode in the header of an ESP image"},
+     "SPI mode in the header of an ESP bootloader; keep leaves it"},
     {"fix", 0, CLI_FLAG, FIELD(fix), CLI_NOT_TOLD, NULL, NULL,
      "show the command that mends each thing, ask, and run it"},
-    {"flash-size", 0, CLI_NUMBER, FIELD(flash_size), CLI_NOT_TOLD, "SIZE", NULL,
-     "size of the flash if it cannot be detected"},
+    {"flash-size", 0, CLI_SIZE, FIELD(flash_size), CLI_NOT_TOLD, "SIZE", NULL,
+     "of the flash, like 4MB, if it is not to be detected; an ESP bootloader gets it in its header: detect puts there "
+     "what the board has, keep leaves it, the default changes it only if the board has less"},
     {"force", 0, CLI_FLAG, FIELD(force), CLI_NOT_TOLD, NULL, NULL,
      "override the safety check that refused"},
     {"forget", 0, CLI_TEXT, FIELD(forget), CLI_NOT_TOLD, "BOARD", NULL,
@@ -232,10 +237,29 @@ static bool store_choice(struct cli *cli, const struct cli_option *option, const
     return false;
 }
 
+uint64_t cli_flash_size(const struct cli *cli)
+{
+    uint64_t bytes = 0;
+
+    return cli->args.flash_size != NULL && cli_number(cli->args.flash_size, &bytes) ? bytes : 0;
+}
+
+static bool store_size(struct cli *cli, const struct cli_option *option, const char *value)
+{
+    uint64_t bytes = 0;
+
+    *(const char **)((char *)&cli->args + option->field) = value;
+    if (strcmp(value, "keep") == 0 || strcmp(value, "detect") == 0 ||
+        (cli_number(value, &bytes) && bytes != 0))
+        return true;
+    cli_usage(cli, "--%s takes a size like 4MB, detect or keep, not '%s'", option->name, value);
+    return false;
+}
+
 static bool store_word(struct cli *cli, struct cli_list *list, const char *value)
 {
     if (list->count == CLI_DEVICE_MAX) {
-        cli_usage(cli, "more than %d devices are too many", CLI_DEVICE_MAX);
+        cli_usage(cli, "more than %d of one option are too many", CLI_DEVICE_MAX);
         return false;
     }
     list->word[list->count++] = value;
@@ -263,6 +287,8 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
         return store_word(cli, (struct cli_list *)field, value);
     case CLI_CHOICE:
         return store_choice(cli, option, value);
+    case CLI_SIZE:
+        return store_size(cli, option, value);
     case CLI_NUMBER:
         if (cli_number(value, (uint64_t *)field))
             return true;
@@ -275,7 +301,7 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
 static bool takes_value(const struct cli_option *option)
 {
     return option->kind == CLI_TEXT || option->kind == CLI_LIST || option->kind == CLI_NUMBER ||
-           option->kind == CLI_CHOICE;
+           option->kind == CLI_CHOICE || option->kind == CLI_SIZE;
 }
 
 struct words {

@@ -115,6 +115,8 @@ static void add_plan(json_t *object, const struct kiln_event_plan *plan)
         set_number(step, "address", plan->steps[i].address);
         set_number(step, "size", plan->steps[i].size);
         set_text(step, "region", plan->steps[i].region);
+        if (plan->steps[i].encrypted)
+            json_object_set_new(step, "encrypted", json_true());
         json_array_append_new(steps, step);
     }
     json_object_set_new(object, "steps", steps);

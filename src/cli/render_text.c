@@ -194,7 +194,9 @@ static void put_plan_steps(struct text *text, const struct kiln_event_plan *plan
         put(text, "  %-6s 0x%08llx - 0x%08llx  %10s  %s%s\n", names[step->kind],
             (unsigned long long)step->address, (unsigned long long)(step->address + step->size - 1),
             cli_bytes(step->size, size), step->region,
-            step->kind == KILN_STEP_SKIP ? " (equal already)" : "");
+            step->kind == KILN_STEP_SKIP ? " (equal already)"
+            : step->encrypted            ? " (encrypted by the chip)"
+                                         : "");
     }
 }
 

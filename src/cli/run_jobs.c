@@ -61,7 +61,10 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->reset_sequence = args->reset_sequence;
     request->trace_path = args->trace;
     request->stub_dir = args->stub_dir;
-    request->flash_size = args->flash_size;
+    request->flash_mode = args->flash_mode;
+    request->flash_freq = args->flash_freq;
+    request->flash_size = cli_flash_size(cli);
+    request->header_size = request->flash_size == 0 ? args->flash_size : NULL;
     request->wait_ms = (uint32_t)(args->wait_s > 86400 ? 86400000 : args->wait_s * 1000);
     request->map = args->map || args->svg != NULL;
     request->full = args->full;

@@ -133,98 +133,23 @@ enum kiln_status kiln_esp_session_security(struct kiln_esp_session *session,
     return KILN_OK;
 }
 
-static enum kiln_status flag(struct kiln_esp_session *session, const struct kiln_esp_bits *bits,
-                             bool *out_set)
-{
-    uint32_t value = 0;
-
-    *out_set = false;
-    if (bits->width > 0)
-        KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, bits, &value));
-    *out_set = value != 0;
-    return KILN_OK;
-}
-
-#define PURPOSE_XTS_256_1 2u
-#define PURPOSE_XTS_256_2 3u
-#define PURPOSE_XTS_128   4u
-
-#define KEY_WORDS      4u
-#define KEY_WORDS_LONG 8u
-
-/* A chip whose key block has no purpose: the key is there if it cannot be read, or is not zero. */
-static enum kiln_status find_key_block(struct kiln_esp_session *session, bool *out_has)
-{
-    const struct kiln_esp_facts *facts = session->esp->facts;
-    const struct kiln_esp_bits *bits = &facts->key_hidden;
-    uint32_t hidden = 0, word = 0;
-    bool by_length, is_long;
-    size_t words;
-
-    KILN_TRY(flag(session, &facts->key_long, &by_length));
-    is_long = by_length || facts->key_long.width == 0;
-    words = is_long ? KEY_WORDS_LONG : KEY_WORDS;
-    if (by_length)
-        bits = &facts->key_hidden_long;
-    KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, bits, &hidden));
-    *out_has = hidden == (1u << bits->width) - 1;
-    for (size_t i = 0; i < words && !*out_has; i++) {
-        KILN_TRY(kiln_esp_read_reg(session->esp, &session->ctx, facts->key_block + 4 * (uint32_t)i,
-                                   &word));
-        *out_has = word != 0;
-    }
-    return KILN_OK;
-}
-
-static enum kiln_status find_key(struct kiln_esp_session *session, bool *out_has)
-{
-    const struct kiln_esp_facts *facts = session->esp->facts;
-    unsigned seen = 0;
-
-    *out_has = false;
-    if (facts->key_hidden.width != 0)
-        return find_key_block(session, out_has);
-    for (size_t i = 0; i < KILN_ARRAY_LEN(facts->key_purpose); i++) {
-        uint32_t purpose = 0;
-
-        if (facts->key_purpose[i].width == 0)
-            break;
-        KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, &facts->key_purpose[i], &purpose));
-        seen |= 1u << (purpose & 31);
-    }
-    if ((seen & 1u << PURPOSE_XTS_128) ||
-        ((seen & 1u << PURPOSE_XTS_256_1) && (seen & 1u << PURPOSE_XTS_256_2)))
-        *out_has = true;
-    return KILN_OK;
-}
-
 enum kiln_status kiln_esp_session_protection(struct kiln_esp_session *session,
                                              struct kiln_esp_protection *out)
 {
-    const struct kiln_esp_facts *facts;
-    uint32_t value = 0;
+    struct kiln_protection found = {.crypt_config = -1};
 
     *out = (struct kiln_esp_protection){.crypt_config = -1};
     KILN_TRY(kiln_esp_session_ready(session, false));
-    facts = session->esp->facts;
-    if (session->esp->has_security) {
-        out->secure_boot = (session->esp->security.flags & KILN_ESP_SECURE_BOOT) != 0;
-        out->flash_encryption = kiln_esp_encrypts(session->esp->security.crypt_count);
-    }
-    if (session->esp->secure_download)
-        return KILN_OK;
-    KILN_TRY(flag(session, &facts->secure_boot, &out->secure_boot));
-    KILN_TRY(flag(session, &facts->secure_boot_v1, &out->secure_boot_v1));
-    KILN_TRY(flag(session, &facts->no_manual_encrypt, &out->no_manual_encrypt));
-    if (facts->crypt_count.width > 0) {
-        KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, &facts->crypt_count, &value));
-        out->flash_encryption = kiln_esp_encrypts(value);
-    }
-    if (facts->crypt_config.width > 0) {
-        KILN_TRY(kiln_esp_bits(session->esp, &session->ctx, &facts->crypt_config, &value));
-        out->crypt_config = (int32_t)value;
-    }
-    return find_key(session, &out->has_key);
+    KILN_TRY(kiln_esp_protection(session->esp, &session->ctx, true, &found));
+    *out = (struct kiln_esp_protection){
+        .secure_boot = found.secure_boot,
+        .secure_boot_v1 = found.secure_boot_v1,
+        .flash_encryption = found.flash_encryption,
+        .no_manual_encrypt = found.no_manual_encrypt,
+        .has_key = found.has_key,
+        .crypt_config = found.crypt_config,
+    };
+    return KILN_OK;
 }
 
 /* ---- flash ---- */

@@ -38,6 +38,8 @@ static enum kiln_status check_safety(struct kiln_job *job)
         .target = target(job),
         .force = job->request.force,
         .user = job,
+        .protection = job->has_protection ? &job->protection : NULL,
+        .encrypted = job->encrypted,
     };
 
     if (region != NULL && (region->access & KILN_REGION_READ) &&
@@ -59,6 +61,8 @@ static struct kiln_plan_policy policy_of(struct kiln_job *job)
         .force = job->request.force,
         .last_from = job->last_from,
         .last_to = job->last_to,
+        .encrypted = job->encrypted,
+        .encrypted_align = job->protection.align,
     };
 }
 
@@ -74,6 +78,14 @@ static enum kiln_status draw_map(struct kiln_job *job)
     return KILN_OK;
 }
 
+/* What an event points to outlives the loader. */
+static const char *region_name(struct kiln_job *job, const struct kiln_plan_step *step)
+{
+    const struct kiln_region *region = job->plan.extents[step->extent].region;
+
+    return job->told.region[region - target(job)->region].name;
+}
+
 static enum kiln_status publish_plan(struct kiln_job *job)
 {
     const struct kiln_plan *plan = &job->plan;
@@ -87,7 +99,8 @@ static enum kiln_status publish_plan(struct kiln_job *job)
             .kind = plan->steps[i].kind,
             .address = plan->steps[i].address,
             .size = plan->steps[i].size,
-            .region = plan->extents[plan->steps[i].extent].region->name,
+            .region = region_name(job, &plan->steps[i]),
+            .encrypted = plan->extents[plan->steps[i].extent].encrypted,
         };
     job->plan_view = (struct kiln_event_plan){
         .steps = job->steps,
@@ -133,10 +146,12 @@ static enum kiln_status erase_step(struct kiln_job *job, const struct kiln_plan_
 static enum kiln_status write_step(struct kiln_job *job, const struct kiln_plan_step *step)
 {
     struct kiln_progress progress = kiln_job_op_progress(job);
+    const struct kiln_loader_ops *ops = job->loader->ops;
+    bool encrypted = job->plan.extents[step->extent].encrypted;
 
     kiln_job_set_state(job, KILN_STATE_PARTIAL);
-    KILN_TRY(job->loader->ops->write(job->loader, &job->ctx, step->address, step_bytes(job, step),
-                                     step->size, &progress));
+    KILN_TRY((encrypted ? ops->write_encrypted : ops->write)(
+        job->loader, &job->ctx, step->address, step_bytes(job, step), step->size, &progress));
     kiln_job_op_done(job, step->size);
     job->result.written += step->size;
     return KILN_OK;
@@ -214,19 +229,27 @@ static enum kiln_status verify_step(struct kiln_job *job, const struct kiln_plan
     return KILN_OK;
 }
 
-/* What was written to a region that cannot be read has no verify step, and proves nothing. */
-static bool wrote_unreadable(const struct kiln_plan *plan)
+/* What was written encrypted, or to a region that cannot be read, has no verify step, and proves nothing. Why
+ * not, NULL if all can be verified. */
+static const char *unverified(const struct kiln_plan *plan)
 {
-    for (size_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].kind == KILN_STEP_WRITE &&
-            !(plan->extents[plan->steps[i].extent].region->access & KILN_REGION_READ))
-            return true;
-    return false;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const struct kiln_plan_extent *extent = &plan->extents[plan->steps[i].extent];
+
+        if (plan->steps[i].kind != KILN_STEP_WRITE)
+            continue;
+        if (!(extent->region->access & KILN_REGION_READ))
+            return "written, not verified: the flash cannot be read back";
+        if (extent->encrypted)
+            return "what the chip encrypted was written, not verified: only the chip can read it";
+    }
+    return NULL;
 }
 
 static enum kiln_status verify_flash(struct kiln_job *job)
 {
     const struct kiln_plan *plan = &job->plan;
+    const char *why_not = unverified(plan);
 
     if (plan->verify_bytes > 0)
         kiln_job_begin_phase(job, KILN_PHASE_VERIFY, plan->verify_bytes, NULL);
@@ -236,20 +259,42 @@ static enum kiln_status verify_flash(struct kiln_job *job)
             return kiln_while(&job->ctx, "while verifying");
     if (job->request.no_verify)
         return KILN_OK;
-    if (wrote_unreadable(plan))
-        kiln_job_note(job, "written, not verified: the flash cannot be read back");
+    if (why_not != NULL)
+        kiln_job_note(job, "%s", why_not);
     else
         kiln_job_set_state(job, KILN_STATE_VERIFIED);
     return KILN_OK;
 }
 
+/* Fuses are asked about only as far as the job needs them. */
+static enum kiln_status look_at_fuses(struct kiln_job *job)
+{
+    bool encrypts = false;
+
+    for (size_t i = 0; job->request.encrypt != NULL && i < job->request.image_count; i++)
+        encrypts = encrypts || job->request.encrypt[i];
+    if (job->loader->ops->protection == NULL)
+        return KILN_OK;
+    KILN_TRY(job->loader->ops->protection(job->loader, &job->ctx, encrypts, &job->protection));
+    job->has_protection = true;
+    return KILN_OK;
+}
+
+static enum kiln_status prepare_images(struct kiln_job *job)
+{
+    KILN_TRY(look_at_fuses(job));
+    KILN_TRY(kiln_job_place(job));
+    KILN_TRY(kiln_job_settle_headers(job));
+    return check_safety(job);
+}
+
 enum kiln_status kiln_job_flash(struct kiln_job *job)
 {
     const struct kiln_target_info *info = target(job);
-    struct kiln_plan_policy policy = policy_of(job);
+    struct kiln_plan_policy policy;
 
-    KILN_TRY(kiln_job_place(job));
-    KILN_TRY(check_safety(job));
+    KILN_TRY(prepare_images(job));
+    policy = policy_of(job); /* placing says what is written last */
     KILN_TRY(kiln_plan_layout(&job->ctx, job->images, job->image_count, info->region,
                               info->region_count, &policy, &job->plan));
     KILN_TRY(kiln_job_survey(job));

@@ -362,7 +362,8 @@ static bool copy_strings(struct kiln_request *request)
 {
     const char **fields[] = {&request->device,         &request->chip,       &request->region,
                              &request->layout,         &request->trace_path, &request->stub_dir,
-                             &request->reset_sequence, &request->alt,        &request->boot_slot};
+                             &request->reset_sequence, &request->alt,        &request->boot_slot,
+                             &request->flash_mode,     &request->flash_freq, &request->header_size};
     bool good = true;
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
@@ -374,7 +375,8 @@ static void free_strings(struct kiln_request *request)
 {
     const char *fields[] = {request->device,         request->chip,       request->region,
                             request->layout,         request->trace_path, request->stub_dir,
-                            request->reset_sequence, request->alt,        request->boot_slot};
+                            request->reset_sequence, request->alt,        request->boot_slot,
+                            request->flash_mode,     request->flash_freq, request->header_size};
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         free((void *)(uintptr_t)fields[i]);

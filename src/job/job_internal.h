@@ -66,11 +66,15 @@ struct kiln_job {
     const struct kiln_image *
         *images;                /* the request's, those without address replaced by placed ones */
     size_t image_count;         /* of them; one more than the request's where otadata is switched */
+    bool *encrypted;            /* for each of them whether the chip encrypts it */
     struct kiln_image **placed; /* owned; NULL where the request's image is used */
     struct kiln_esp_partition
         *partitions; /* of the files or of the board; see kiln_job_partitions() */
     size_t partition_count;
-    bool partitions_read;        /* from the board */
+    bool partitions_read; /* from the board */
+    struct kiln_protection
+        protection; /* of a job FLASH; all zero where the board has no such fuses */
+    bool has_protection;
     uint64_t last_from, last_to; /* what the plan writes last; equal if nothing */
     struct kiln_plan plan;
     const char *board_note;
@@ -157,6 +161,8 @@ KILN_MUST_USE enum kiln_status kiln_job_erase_chip(struct kiln_job *job);
 /* Finds a place for every image of the request that has none: job->images. */
 KILN_MUST_USE enum kiln_status kiln_job_place(struct kiln_job *job);
 void kiln_job_place_dispose(struct kiln_job *job);
+/* Puts the flash settings that are wished for into the bootloader among job->images. */
+KILN_MUST_USE enum kiln_status kiln_job_settle_headers(struct kiln_job *job);
 
 /* Fills job->partitions if this is an ESP chip and a table is to be had; none is no error. */
 KILN_MUST_USE enum kiln_status kiln_job_partitions(struct kiln_job *job);

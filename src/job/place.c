@@ -193,12 +193,19 @@ enum kiln_status kiln_job_place(struct kiln_job *job)
 
     job->images = calloc(count + 2, sizeof *job->images);
     job->placed = calloc(count + 2, sizeof *job->placed);
-    if (job->images == NULL || job->placed == NULL)
+    job->encrypted = calloc(count + 2, sizeof *job->encrypted);
+    if (job->images == NULL || job->placed == NULL || job->encrypted == NULL)
         return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+    if (job->request.encrypt != NULL)
+        memcpy(job->encrypted, job->request.encrypt, count * sizeof *job->encrypted);
     for (; job->image_count < count; job->image_count++)
         KILN_TRY(place_one(job, job->image_count));
     if (job->request.boot_slot == NULL)
         return KILN_OK;
+    if (job->protection.flash_encryption)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "flash encryption is on: what otadata says can only be read and changed "
+                         "by the application itself");
     KILN_TRY(kiln_job_boot_image(job, &job->placed[count]));
     job->images[count] = job->placed[count];
     job->image_count++;
@@ -213,5 +220,6 @@ void kiln_job_place_dispose(struct kiln_job *job)
         kiln_image_free(job->placed[i]);
     free(job->placed);
     free(job->images);
+    free(job->encrypted);
     free(job->partitions);
 }

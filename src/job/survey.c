@@ -245,7 +245,7 @@ enum kiln_status kiln_job_survey(struct kiln_job *job)
         struct survey survey = {.job = job, .extent = &job->plan.extents[i]};
         const struct kiln_region *region = survey.extent->region;
 
-        if (!(region->access & KILN_REGION_READ) ||
+        if (!(region->access & KILN_REGION_READ) || survey.extent->encrypted ||
             (!wanted && !(region->flags & KILN_REGION_ONCE)))
             continue;
         KILN_TRY(digest ? survey_by_digest(&survey) : survey_by_reading(&survey));

@@ -206,6 +206,18 @@ KILN_MUST_USE enum kiln_status kiln_esp_crystal(struct kiln_esp *esp, struct kil
 /* Adds a line to info.notes. */
 void kiln_esp_note(struct kiln_esp *esp, const char *format, ...) KILN_PRINTF(2, 3);
 
+/* ---- protection (esp_security.c) ---------------------------------------------------------------- */
+
+KILN_MUST_USE enum kiln_status kiln_esp_protection(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                   bool all, struct kiln_protection *out);
+KILN_MUST_USE enum kiln_status kiln_esp_protection_op(struct kiln_loader *self,
+                                                      struct kiln_ctx *ctx, bool all,
+                                                      struct kiln_protection *out);
+KILN_MUST_USE enum kiln_status kiln_esp_write_encrypted(struct kiln_loader *self,
+                                                        struct kiln_ctx *ctx, uint64_t address,
+                                                        const uint8_t *bytes, size_t len,
+                                                        const struct kiln_progress *progress);
+
 /* ---- rate (esp_baud.c) ------------------------------------------------------------------------------- */
 
 /* The rate to begin with, from the options and the link; KILN_ESP_BOOT_BAUD for no change. */

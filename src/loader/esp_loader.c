@@ -33,6 +33,8 @@ static const struct kiln_loader_ops ops = {
     .erase_all = kiln_esp_erase_all,
     .prepare = kiln_esp_prepare,
     .write = kiln_esp_write,
+    .protection = kiln_esp_protection_op,
+    .write_encrypted = kiln_esp_write_encrypted,
     .digest = kiln_esp_digest,
     .read_memory = kiln_esp_read_memory,
     .write_memory = kiln_esp_write_memory,
@@ -74,6 +76,8 @@ void kiln_esp_fill_info(struct kiln_esp *esp)
     snprintf(target->loader, sizeof target->loader, esp->stub ? "flasher stub" : "%s boot ROM",
              esp->chip->title);
     target->flash_id = esp->flash_id;
+    target->revision =
+        esp->secure_download || esp->facts->minor.part[0].width == 0 ? -1 : (int32_t)esp->revision;
     target->baud = esp->baud;
     target->caps = KILN_CAP_ERASE_ALL | KILN_CAP_RUN;
     if (!minimal && !esp->secure_download)

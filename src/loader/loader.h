@@ -69,6 +69,7 @@ struct kiln_target_info {
     struct kiln_region region[KILN_REGION_MAX];
     size_t region_count;
     unsigned caps;       /* KILN_CAP_* of this device with this loader */
+    int32_t revision;    /* of an ESP chip, major * 100 + minor; -1 if not known */
     bool read_protected; /* flash cannot be read, writing may need an unprotect */
     char notes[512];     /* what was assumed and why, '\n' between lines */
 };
@@ -115,6 +116,20 @@ struct kiln_progress {
     void *user;
 };
 
+/* What stands in the way of writing a chip's flash, by its fuses. */
+struct kiln_protection {
+    bool secure_boot;
+    bool secure_boot_v1;    /* the bootloader must not be replaced */
+    bool flash_encryption;  /* what is written plain is decrypted when it runs */
+    bool no_manual_encrypt; /* the chip encrypts nothing for us */
+    bool has_key;           /* for flash encryption; needs `all` */
+    bool
+        secure_download; /* nothing can be read; only `secure_boot` and `flash_encryption` are known */
+    bool encrypts;       /* this loader has a write that the chip encrypts */
+    int32_t crypt_config; /* -1: the chip has none, or `all` was not asked for */
+    uint32_t align;       /* an encrypted write ends at a multiple of this */
+};
+
 struct kiln_loader;
 
 struct kiln_loader_ops {
@@ -154,6 +169,16 @@ struct kiln_loader_ops {
     enum kiln_status (*write)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                               const uint8_t *bytes, size_t len,
                               const struct kiln_progress *progress);
+
+    /* What fuses say about writing; `all` also what only an encrypted write needs. NULL: there are none. */
+    enum kiln_status (*protection)(struct kiln_loader *self, struct kiln_ctx *ctx, bool all,
+                                   struct kiln_protection *out);
+
+    /* Writes so that the chip encrypts with its own key, and erases the pages it touches. `address` is
+     * page-aligned, `len` a multiple of kiln_protection.align. NULL if there is no such thing. */
+    enum kiln_status (*write_encrypted)(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                        uint64_t address, const uint8_t *bytes, size_t len,
+                                        const struct kiln_progress *progress);
 
     /* MD5 of what is in flash now. NULL if not KILN_CAP_DIGEST. */
     enum kiln_status (*digest)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,

@@ -4,7 +4,7 @@
  * An objection is a refusal, or with `force` a note. The device is untouched at this point, and each
  * refusal says so by its hint.
  */
-#include "plan/plan.h"
+#include "plan/guard.h"
 
 #include "base/bytes.h"
 #include "chip/esp.h"
@@ -15,20 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct guard {
-    struct kiln_ctx *ctx;
-    const struct kiln_guard_input *input;
-    const struct kiln_image *image;
-    const struct kiln_image_info *info;
-    char *notes;
-    size_t notes_cap;
-};
-
-static void note(struct guard *g, const char *format, ...) KILN_PRINTF(2, 3);
-static enum kiln_status object(struct guard *g, enum kiln_hint hint, const char *format, ...)
-    KILN_PRINTF(3, 4);
-
-static void note_line(struct guard *g, const char *line)
+static void note_line(struct kiln_guard *g, const char *line)
 {
     size_t used = strlen(g->notes);
 
@@ -37,7 +24,7 @@ static void note_line(struct guard *g, const char *line)
     snprintf(g->notes + used, g->notes_cap - used, "%s%s", used > 0 ? "\n" : "", line);
 }
 
-static void note(struct guard *g, const char *format, ...)
+void kiln_guard_note(struct kiln_guard *g, const char *format, ...)
 {
     char line[300];
     va_list args;
@@ -48,7 +35,8 @@ static void note(struct guard *g, const char *format, ...)
     note_line(g, line);
 }
 
-static enum kiln_status object(struct guard *g, enum kiln_hint hint, const char *format, ...)
+enum kiln_status kiln_guard_object(struct kiln_guard *g, enum kiln_hint hint, const char *format,
+                                   ...)
 {
     char text[280], line[300];
     va_list args;
@@ -63,12 +51,12 @@ static enum kiln_status object(struct guard *g, enum kiln_hint hint, const char 
     return KILN_OK;
 }
 
-static const struct kiln_chip *chip(const struct guard *g)
+static const struct kiln_chip *chip(const struct kiln_guard *g)
 {
     return g->input->target->chip;
 }
 
-static const struct kiln_region *main_flash(const struct guard *g)
+static const struct kiln_region *main_flash(const struct kiln_guard *g)
 {
     for (size_t i = 0; i < g->input->target->region_count; i++) {
         if (g->input->target->region[i].access & KILN_REGION_WRITE)
@@ -79,7 +67,7 @@ static const struct kiln_region *main_flash(const struct guard *g)
 
 /* ---- is it for this chip ---- */
 
-static enum kiln_status check_esp_chip(struct guard *g)
+static enum kiln_status check_esp_chip(struct kiln_guard *g)
 {
     const struct kiln_chip *c = chip(g);
     const char *name = kiln_image_name(g->image);
@@ -89,17 +77,19 @@ static enum kiln_status check_esp_chip(struct guard *g)
     if (c == NULL)
         return KILN_OK;
     if (c->esp == NULL)
-        return object(g, KILN_HINT_FORCE_CHIP, "%s is an ESP image (%s) and this is %s", name,
-                      g->info->chip != NULL ? g->info->chip : "unknown chip", c->title);
+        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP, "%s is an ESP image (%s) and this is %s",
+                                 name, g->info->chip != NULL ? g->info->chip : "unknown chip",
+                                 c->title);
     if (g->info->esp_chip_id != c->esp->chip_id)
-        return object(g, KILN_HINT_FORCE_CHIP, "%s is for %s (chip id %" PRId32 ") and this is %s",
-                      name, g->info->chip != NULL ? g->info->chip : "an unknown chip",
-                      g->info->esp_chip_id, c->title);
+        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP,
+                                 "%s is for %s (chip id %" PRId32 ") and this is %s", name,
+                                 g->info->chip != NULL ? g->info->chip : "an unknown chip",
+                                 g->info->esp_chip_id, c->title);
     return KILN_OK;
 }
 
 /* A format without a chip id may still name a chip: UF2 by its family, RP2040 by its second stage. */
-static enum kiln_status check_named_chip(struct guard *g)
+static enum kiln_status check_named_chip(struct kiln_guard *g)
 {
     const struct kiln_chip *c = chip(g);
     const char *wanted = g->info->chip;
@@ -109,11 +99,11 @@ static enum kiln_status check_named_chip(struct guard *g)
     if ((c->line_prefix != 0 && strncmp(c->name, wanted, c->line_prefix) == 0) ||
         c->family == KILN_FAMILY_OTHER)
         return KILN_OK;
-    return object(g, KILN_HINT_FORCE_CHIP, "%s is for %s and this is %s", kiln_image_name(g->image),
-                  wanted, c->title);
+    return kiln_guard_object(g, KILN_HINT_FORCE_CHIP, "%s is for %s and this is %s",
+                             kiln_image_name(g->image), wanted, c->title);
 }
 
-static enum kiln_status check_elf_machine(struct guard *g)
+static enum kiln_status check_elf_machine(struct kiln_guard *g)
 {
     const struct kiln_chip *c = chip(g);
     const char *name = kiln_image_name(g->image);
@@ -121,36 +111,38 @@ static enum kiln_status check_elf_machine(struct guard *g)
     if (g->info->type != KILN_IMAGE_ELF || c == NULL)
         return KILN_OK;
     if (c->esp != NULL)
-        return object(g, KILN_HINT_FORCE_CHIP,
-                      "%s is an ELF file, which %s does not take: make an image of it first with "
-                      "`kiln image elf2image`",
-                      name, c->title);
+        return kiln_guard_object(
+            g, KILN_HINT_FORCE_CHIP,
+            "%s is an ELF file, which %s does not take: make an image of it first with "
+            "`kiln image elf2image`",
+            name, c->title);
     if (c->elf_machine != 0 && g->info->elf_machine != c->elf_machine)
-        return object(g, KILN_HINT_FORCE_CHIP, "%s is for another processor (%s) than %s", name,
-                      g->info->why, c->title);
+        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP,
+                                 "%s is for another processor (%s) than %s", name, g->info->why,
+                                 c->title);
     return KILN_OK;
 }
 
-static enum kiln_status check_kind(struct guard *g)
+static enum kiln_status check_kind(struct kiln_guard *g)
 {
     const struct kiln_chip *c = chip(g);
     const char *name = kiln_image_name(g->image);
 
     if (g->info->type == KILN_IMAGE_ENCRYPTED && (c == NULL || c->esp == NULL))
-        return object(
+        return kiln_guard_object(
             g, KILN_HINT_FORCE,
             "%s is encrypted or scrambled (%s): only the board's own bootloader can use it", name,
             g->info->why);
     if (c != NULL && c->esp != NULL && g->info->payload == KILN_IMAGE_CORTEX_M)
-        return object(g, KILN_HINT_FORCE_CHIP, "%s is for a Cortex-M and this is %s", name,
-                      c->title);
+        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP, "%s is for a Cortex-M and this is %s",
+                                 name, c->title);
     return KILN_OK;
 }
 
 /* ---- does it fit ---- */
 
 /* Sizes are no matter of force: what does not fit cannot be written. */
-static enum kiln_status check_size(struct guard *g)
+static enum kiln_status check_size(struct kiln_guard *g)
 {
     const struct kiln_region *flash = main_flash(g);
     uint64_t size = kiln_image_total_bytes(g->image), room = 0;
@@ -173,20 +165,21 @@ static enum kiln_status check_size(struct guard *g)
 #define SURE 60u /* confidence above which an inferred address is worth a refusal */
 
 /* A raw file has no address: say where it goes, and why, where that is not where one expects it. */
-static void explain_offset(struct guard *g)
+static void explain_offset(struct kiln_guard *g)
 {
     const struct kiln_region *flash = main_flash(g);
 
     if (flash == NULL || g->info->address_source != KILN_ADDRESS_INFERRED ||
         g->info->address <= flash->start)
         return;
-    note(g,
-         "%s is linked to run at 0x%08" PRIx64 " and goes there; the %" PRIu64
-         " KiB before it, where a bootloader lives, are not touched",
-         kiln_image_name(g->image), g->info->address, (g->info->address - flash->start) / 1024);
+    kiln_guard_note(g,
+                    "%s is linked to run at 0x%08" PRIx64 " and goes there; the %" PRIu64
+                    " KiB before it, where a bootloader lives, are not touched",
+                    kiln_image_name(g->image), g->info->address,
+                    (g->info->address - flash->start) / 1024);
 }
 
-static enum kiln_status check_link_address(struct guard *g)
+static enum kiln_status check_link_address(struct kiln_guard *g)
 {
     const char *name = kiln_image_name(g->image);
 
@@ -194,14 +187,15 @@ static enum kiln_status check_link_address(struct guard *g)
         return KILN_OK;
     if (g->info->linked == g->info->address) {
         if (g->info->confidence < SURE && g->info->address_source == KILN_ADDRESS_INFERRED)
-            return object(g, KILN_HINT_GIVE_ADDRESS,
-                          "%s does not tell its address clearly (perhaps 0x%08" PRIx64 ")", name,
-                          g->info->address);
+            return kiln_guard_object(g, KILN_HINT_GIVE_ADDRESS,
+                                     "%s does not tell its address clearly (perhaps 0x%08" PRIx64
+                                     ")",
+                                     name, g->info->address);
         if (!g->info->usual && g->info->address_source == KILN_ADDRESS_INFERRED)
-            return object(g, KILN_HINT_GIVE_ADDRESS,
-                          "%s says by its vectors that it belongs at 0x%08" PRIx64
-                          ", where no known bootloader looks for an application",
-                          name, g->info->address);
+            return kiln_guard_object(g, KILN_HINT_GIVE_ADDRESS,
+                                     "%s says by its vectors that it belongs at 0x%08" PRIx64
+                                     ", where no known bootloader looks for an application",
+                                     name, g->info->address);
         explain_offset(g);
         return KILN_OK;
     }
@@ -210,19 +204,19 @@ static enum kiln_status check_link_address(struct guard *g)
         (g->info->linked >> 27 == 0 || g->info->address >> 27 == 0))
         return KILN_OK;
     if (g->info->confidence < SURE) {
-        note(g, "%s looks as if it were linked at 0x%08" PRIx64, name, g->info->linked);
+        kiln_guard_note(g, "%s looks as if it were linked at 0x%08" PRIx64, name, g->info->linked);
         return KILN_OK;
     }
-    return object(g, KILN_HINT_FORCE,
-                  "%s was linked to run at 0x%08" PRIx64 " and would be written to 0x%08" PRIx64
-                  ", where it cannot run",
-                  name, g->info->linked, g->info->address);
+    return kiln_guard_object(g, KILN_HINT_FORCE,
+                             "%s was linked to run at 0x%08" PRIx64
+                             " and would be written to 0x%08" PRIx64 ", where it cannot run",
+                             name, g->info->linked, g->info->address);
 }
 
 /* ---- the bootloader in flash ---- */
 
 /* The image's bytes at flash start, NULL if it does not begin there. */
-static const struct kiln_segment *at_flash_start(const struct guard *g, uint64_t start)
+static const struct kiln_segment *at_flash_start(const struct kiln_guard *g, uint64_t start)
 {
     for (size_t i = 0; i < kiln_image_segment_count(g->image); i++) {
         const struct kiln_segment *s = kiln_image_segment(g->image, i);
@@ -243,14 +237,14 @@ static bool same_program(const struct kiln_vectors *a, const struct kiln_vectors
 
 #define TABLE_LOOK 64u /* bytes: the part of a table that every Cortex-M has */
 
-static enum kiln_status read_flash(const struct guard *g, uint64_t address, uint8_t *bytes)
+static enum kiln_status read_flash(const struct kiln_guard *g, uint64_t address, uint8_t *bytes)
 {
     return g->input->read(g->input->user, g->ctx, address, bytes, TABLE_LOOK);
 }
 
 /* Looks for an application's table behind the bootloader's. Its handlers lie behind it, which those of a
  * look-alike do not. *out_address stays 0 if there is none. */
-static enum kiln_status find_application(const struct guard *g, uint64_t start, uint64_t size,
+static enum kiln_status find_application(const struct kiln_guard *g, uint64_t start, uint64_t size,
                                          uint64_t *out_address)
 {
     static const uint32_t offsets[] = {0x800,  0x1000,  0x2000,  0x4000, 0x5000, 0x6000,
@@ -282,7 +276,7 @@ static bool blank(const uint8_t *bytes, uint8_t erased)
 }
 
 /* The end of the regions that follow each other from the main flash's start. */
-static uint64_t flash_end(const struct guard *g, const struct kiln_region *flash)
+static uint64_t flash_end(const struct kiln_guard *g, const struct kiln_region *flash)
 {
     uint64_t end = flash->start;
 
@@ -305,7 +299,7 @@ static bool brings_application(const struct kiln_segment *s, uint64_t applicatio
            v.lowest >= application;
 }
 
-static enum kiln_status check_overwrite(struct guard *g, const struct kiln_region *flash,
+static enum kiln_status check_overwrite(struct kiln_guard *g, const struct kiln_region *flash,
                                         const struct kiln_segment *first, const uint8_t *now)
 {
     uint64_t size = flash_end(g, flash) - flash->start, application = 0;
@@ -321,13 +315,13 @@ static enum kiln_status check_overwrite(struct guard *g, const struct kiln_regio
     KILN_TRY(find_application(g, flash->start, size, &application));
     if (application == 0 || brings_application(first, application, size))
         return KILN_OK;
-    return object(g, KILN_HINT_FORCE,
-                  "%s would overwrite a bootloader: the flash holds one at 0x%08" PRIx64
-                  " and its application at 0x%08" PRIx64,
-                  kiln_image_name(g->image), flash->start, application);
+    return kiln_guard_object(g, KILN_HINT_FORCE,
+                             "%s would overwrite a bootloader: the flash holds one at 0x%08" PRIx64
+                             " and its application at 0x%08" PRIx64,
+                             kiln_image_name(g->image), flash->start, application);
 }
 
-static enum kiln_status check_bootloader(struct guard *g)
+static enum kiln_status check_bootloader(struct kiln_guard *g)
 {
     const struct kiln_region *flash = main_flash(g);
     const struct kiln_segment *first;
@@ -343,15 +337,15 @@ static enum kiln_status check_bootloader(struct guard *g)
         return check_overwrite(g, flash, first, now);
     if (g->info->address > flash->start && g->info->address < flash_end(g, flash) &&
         blank(now, flash->erased) && g->input->image_count == 1)
-        note(g,
-             "no bootloader: the flash is empty at 0x%08" PRIx64 " and %s begins at 0x%08" PRIx64
-             ", so it will not start by itself",
-             flash->start, kiln_image_name(g->image), g->info->address);
+        kiln_guard_note(g,
+                        "no bootloader: the flash is empty at 0x%08" PRIx64
+                        " and %s begins at 0x%08" PRIx64 ", so it will not start by itself",
+                        flash->start, kiln_image_name(g->image), g->info->address);
     return KILN_OK;
 }
 
 /* Regions that take bytes for ever, and such in which a wrong byte locks the chip. */
-static enum kiln_status check_special(struct guard *g)
+static enum kiln_status check_special(struct kiln_guard *g)
 {
     for (size_t i = 0; i < g->input->target->region_count; i++) {
         const struct kiln_region *region = &g->input->target->region[i];
@@ -366,37 +360,41 @@ static enum kiln_status check_special(struct guard *g)
                 segment->address + segment->size <= region->start)
                 continue;
             if (once)
-                return object(g, KILN_HINT_FORCE,
-                              "%s goes to 0x%08" PRIx64
-                              ", %s: what is written there stays for ever (its %zu bytes and no "
-                              "others would be written)",
-                              kiln_image_name(g->image), segment->address, region->name,
-                              segment->size);
-            return object(g, KILN_HINT_FORCE,
-                          "%s goes to the option bytes at 0x%08" PRIx64
-                          ", where a wrong byte can lock the chip for ever; `kiln flash --set "
-                          "NAME=VALUE` changes them by name",
-                          kiln_image_name(g->image), segment->address);
+                return kiln_guard_object(
+                    g, KILN_HINT_FORCE,
+                    "%s goes to 0x%08" PRIx64
+                    ", %s: what is written there stays for ever (its %zu bytes and no "
+                    "others would be written)",
+                    kiln_image_name(g->image), segment->address, region->name, segment->size);
+            return kiln_guard_object(
+                g, KILN_HINT_FORCE,
+                "%s goes to the option bytes at 0x%08" PRIx64
+                ", where a wrong byte can lock the chip for ever; `kiln flash --set "
+                "NAME=VALUE` changes them by name",
+                kiln_image_name(g->image), segment->address);
         }
     }
     return KILN_OK;
 }
 
-static enum kiln_status (*const checks[])(struct guard *g) = {
-    check_esp_chip, check_named_chip,   check_elf_machine, check_kind,
-    check_size,     check_link_address, check_special,     check_bootloader,
+static enum kiln_status (*const checks[])(struct kiln_guard *g) = {
+    check_esp_chip,       check_named_chip, check_elf_machine,
+    check_kind,           check_size,       check_link_address,
+    check_special,        check_bootloader, kiln_guard_esp_headers,
+    kiln_guard_esp_fuses,
 };
 
 enum kiln_status kiln_guard_check(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
                                   char *notes, size_t notes_cap)
 {
-    struct guard g = {.ctx = ctx, .input = input, .notes = notes, .notes_cap = notes_cap};
+    struct kiln_guard g = {.ctx = ctx, .input = input, .notes = notes, .notes_cap = notes_cap};
 
     if (notes_cap > 0)
         notes[0] = '\0';
     for (size_t i = 0; i < input->image_count; i++) {
         g.image = input->images[i];
         g.info = kiln_image_info(g.image);
+        g.encrypted = input->encrypted != NULL && input->encrypted[i];
         for (size_t k = 0; k < KILN_ARRAY_LEN(checks); k++)
             KILN_TRY(checks[k](&g));
     }

@@ -15,6 +15,7 @@
 struct piece {
     const struct kiln_segment *segment;
     const struct kiln_image *image;
+    bool encrypted;
 };
 
 struct pieces {
@@ -51,7 +52,8 @@ static enum kiln_status check_overlap(struct kiln_ctx *ctx, const struct pieces 
 }
 
 static enum kiln_status collect(struct kiln_ctx *ctx, const struct kiln_image *const *images,
-                                size_t image_count, struct pieces *out)
+                                size_t image_count, const struct kiln_plan_policy *policy,
+                                struct pieces *out)
 {
     size_t count = 0;
 
@@ -68,7 +70,8 @@ static enum kiln_status collect(struct kiln_ctx *ctx, const struct kiln_image *c
         for (size_t k = 0; k < kiln_image_segment_count(images[i]); k++)
             if (kiln_image_segment(images[i], k)->size > 0)
                 out->item[out->count++] =
-                    (struct piece){kiln_image_segment(images[i], k), images[i]};
+                    (struct piece){kiln_image_segment(images[i], k), images[i],
+                                   policy->encrypted != NULL && policy->encrypted[i]};
     qsort(out->item, out->count, sizeof *out->item, by_address);
     return check_overlap(ctx, out);
 }
@@ -120,6 +123,32 @@ static enum kiln_status read_only(struct kiln_ctx *ctx, const struct piece *piec
     return kiln_fail_at(ctx, address);
 }
 
+/* The rest of a page that holds encrypted data is lost, and a page is either encrypted or not. */
+static enum kiln_status check_encrypted(struct kiln_ctx *ctx, const struct kiln_plan *plan,
+                                        const struct piece *piece, const struct kiln_region *region,
+                                        uint64_t first)
+{
+    const struct kiln_plan_extent *last =
+        plan->extent_count > 0 ? &plan->extents[plan->extent_count - 1] : NULL;
+
+    if (piece->encrypted && first != piece->segment->address) {
+        (void)kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
+                             "%s goes to 0x%08llx, and what the chip encrypts begins at a "
+                             "multiple of %u bytes",
+                             kiln_image_name(piece->image),
+                             (unsigned long long)piece->segment->address, (unsigned)region->page);
+        return kiln_fail_at(ctx, piece->segment->address);
+    }
+    if (last == NULL || last->region != region || first >= last->address + last->size ||
+        last->encrypted == piece->encrypted)
+        return KILN_OK;
+    (void)kiln_fail(ctx, KILN_E_ARG,
+                    "%s begins in a page at 0x%08llx that holds the end of another file, and only "
+                    "one of the two is to be encrypted",
+                    kiln_image_name(piece->image), (unsigned long long)first);
+    return kiln_fail_at(ctx, first);
+}
+
 static enum kiln_status grow_extents(struct kiln_ctx *ctx, struct kiln_plan *plan)
 {
     struct kiln_plan_extent *grown =
@@ -136,14 +165,15 @@ static enum kiln_status grow_extents(struct kiln_ctx *ctx, struct kiln_plan *pla
 /* Covers [start, start+size) of `region` (page-aligned), joined to the last extent where they touch, unless one of
  * them is to be written behind the others. */
 static enum kiln_status cover(struct kiln_ctx *ctx, struct kiln_plan *plan,
-                              const struct kiln_plan_policy *policy,
+                              const struct kiln_plan_policy *policy, bool encrypted,
                               const struct kiln_region *region, uint64_t start, size_t size)
 {
     struct kiln_plan_extent *last;
 
     if (plan->extent_count > 0) {
         last = &plan->extents[plan->extent_count - 1];
-        if (last->region == region && start <= last->address + last->size &&
+        if (last->region == region && start <= last->address + last->size && !encrypted &&
+            !last->encrypted &&
             kiln_plan_rank(policy, region, start) ==
                 kiln_plan_rank(policy, region, last->address)) {
             if (start + size > last->address + last->size)
@@ -156,6 +186,7 @@ static enum kiln_status cover(struct kiln_ctx *ctx, struct kiln_plan *plan,
     last->address = start;
     last->size = size;
     last->region = region;
+    last->encrypted = encrypted;
     return KILN_OK;
 }
 
@@ -183,7 +214,8 @@ static enum kiln_status cover_piece(struct kiln_ctx *ctx, struct kiln_plan *plan
             first = region->start + kiln_round_down(at - region->start, region->page);
             last = region->start + kiln_round_up(stop - region->start, region->page);
         }
-        KILN_TRY(cover(ctx, plan, policy, region, first, (size_t)(last - first)));
+        KILN_TRY(check_encrypted(ctx, plan, piece, region, first));
+        KILN_TRY(cover(ctx, plan, policy, piece->encrypted, region, first, (size_t)(last - first)));
         at = stop;
     }
     return KILN_OK;
@@ -234,7 +266,7 @@ static enum kiln_status note_gap(struct kiln_ctx *ctx, struct kiln_plan *plan, s
         extent->covered[page] |= KILN_PAGE_PARTIAL;
         at = extent->address + (uint64_t)(page + 1) * extent->page;
     }
-    if (policy->erase_all || !(extent->region->access & KILN_REGION_READ))
+    if (policy->erase_all || extent->encrypted || !(extent->region->access & KILN_REGION_READ))
         return KILN_OK;
     if (tail && !policy->keep_tail && extent->page > KEEP_TAIL_PAGE_MAX)
         return KILN_OK;
@@ -262,6 +294,7 @@ static enum kiln_status fill_extent(struct kiln_ctx *ctx, struct kiln_plan *plan
                (size_t)(to - from));
         plan->image_bytes += to - from;
         at = to;
+        extent->used = (size_t)(at - extent->address);
     }
     return note_gap(ctx, plan, index, at, end, policy);
 }
@@ -287,7 +320,7 @@ enum kiln_status kiln_plan_layout(struct kiln_ctx *ctx, const struct kiln_image 
     enum kiln_status status;
 
     *out_plan = (struct kiln_plan){0};
-    status = collect(ctx, images, image_count, &pieces);
+    status = collect(ctx, images, image_count, policy, &pieces);
     if (status == KILN_OK)
         status = lay(ctx, &pieces, regions, region_count, policy, out_plan);
     free(pieces.item);

@@ -22,6 +22,8 @@ struct kiln_plan_extent {
     const struct kiln_region *region;
     uint8_t *bytes; /* wanted contents; bytes outside the image hold region->erased until `kept` */
     uint8_t *covered; /* one flag a page, KILN_PAGE_* */
+    bool encrypted;   /* the chip encrypts what is written: nothing is compared or kept */
+    size_t used;      /* of an encrypted one: where the image's bytes end */
 };
 
 #define KILN_PAGE_PARTIAL 1u /* the image covers only part of this page */
@@ -52,6 +54,8 @@ struct kiln_plan_policy {
     /* Pages in [last_from, last_to) are written behind all others: they make the others count, such as the
      * record of which application starts. Empty by default. */
     uint64_t last_from, last_to;
+    const bool *encrypted;    /* for each image whether the chip encrypts it; NULL: none */
+    uint32_t encrypted_align; /* what an encrypted write ends at a multiple of; 0: a page */
 };
 
 struct kiln_plan {
@@ -110,6 +114,8 @@ struct kiln_guard_input {
                              size_t len);
     void *user;
     bool force;
+    const struct kiln_protection *protection; /* of the chip; NULL: it has no such fuses */
+    const bool *encrypted;                    /* as in kiln_plan_policy */
 };
 
 KILN_MUST_USE enum kiln_status kiln_guard_check(struct kiln_ctx *ctx,

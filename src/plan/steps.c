@@ -161,6 +161,20 @@ static bool page_equal(const struct kiln_plan_extent *extent, size_t at,
     return !again && (extent->covered[at / extent->page] & KILN_PAGE_EQUAL) != 0;
 }
 
+/* One write, up to where the data ends: FF that is encrypted is no erased flash. */
+static enum kiln_status add_encrypted(struct kiln_ctx *ctx, struct kiln_plan *plan, size_t index,
+                                      const struct kiln_plan_policy *policy)
+{
+    const struct kiln_plan_extent *extent = &plan->extents[index];
+    uint32_t align = policy->encrypted_align != 0 ? policy->encrypted_align : extent->region->page;
+    struct run run = {extent, index, 0, extent->size};
+
+    if (policy->needs_erase)
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED, "this board encrypts nothing");
+    return add_step(ctx, plan, KILN_STEP_WRITE, &run, 0,
+                    (size_t)kiln_round_up(extent->used, align));
+}
+
 static enum kiln_status add_extent(struct kiln_ctx *ctx, struct kiln_plan *plan, size_t index,
                                    const struct kiln_plan_policy *policy)
 {
@@ -168,6 +182,8 @@ static enum kiln_status add_extent(struct kiln_ctx *ctx, struct kiln_plan *plan,
     size_t page = extent->page;
     size_t at = 0;
 
+    if (extent->encrypted)
+        return add_encrypted(ctx, plan, index, policy);
     while (at < extent->size) {
         struct run run = {extent, index, at, at};
         bool equal = page_equal(extent, at, policy);
