@@ -111,7 +111,7 @@ struct dfu_row {
     int16_t rdp_offset;     /* of the RDP byte in the option bytes, -1: none */
     uint8_t wrp_offset;     /* of 16 bits there, one a sector, 0: writing it is refused; 0: none */
     bool complements;       /* each option byte is followed by its complement, or counts as FF */
-    const uint8_t *options; /* as the factory leaves them; NULL: FF but for RDP */
+    const uint8_t *options; /* as the factory leaves them, area by area; NULL: FF but for RDP */
     size_t options_len;
     uint32_t quirks;
 };

@@ -36,17 +36,29 @@ static bool protects(const struct dfu_sim *sim, const uint8_t *options)
            (sim->row.complements && (options[sim->row.rdp_offset + 1] ^ value) != 0xff);
 }
 
+/* Where the RDP byte is: the first of the option areas. DFU_REGIONS if there is none. */
+static size_t option_region(const struct dfu_sim *sim)
+{
+    size_t r = 0;
+
+    while (r < DFU_REGIONS && (sim->row.region[r].area != DFU_AREA_OPTION || sim->mem[r] == NULL))
+        r++;
+    return r;
+}
+
 void kiln_dfusim_mem_unprotect(struct dfu_sim *sim)
 {
+    size_t r = option_region(sim);
+
     sim->read_protected = false;
-    for (size_t r = 0; r < DFU_REGIONS; r++)
-        if (sim->row.region[r].area == DFU_AREA_OPTION && sim->mem[r] != NULL &&
-            sim->row.rdp_offset >= 0)
-            put_protection(sim, sim->mem[r], RDP_LEVEL_0);
+    if (r < DFU_REGIONS && sim->row.rdp_offset >= 0)
+        put_protection(sim, sim->mem[r], RDP_LEVEL_0);
 }
 
 void kiln_dfusim_mem_init(struct dfu_sim *sim)
 {
+    size_t used = 0;
+
     for (size_t r = 0; r < DFU_REGIONS; r++) {
         const struct dfu_region *region = &sim->row.region[r];
 
@@ -57,8 +69,10 @@ void kiln_dfusim_mem_init(struct dfu_sim *sim)
         if (region->area != DFU_AREA_OPTION)
             continue;
         if (sim->row.options != NULL)
-            memcpy(sim->mem[r], sim->row.options, KILN_MIN(sim->row.options_len, sim->mem_len[r]));
-        if (sim->row.rdp_offset >= 0)
+            memcpy(sim->mem[r], sim->row.options + used,
+                   KILN_MIN(sim->row.options_len - used, sim->mem_len[r]));
+        used = KILN_MIN(used + sim->mem_len[r], sim->row.options_len);
+        if (r == option_region(sim) && sim->row.rdp_offset >= 0)
             put_protection(sim, sim->mem[r], sim->read_protected ? 0x00 : RDP_LEVEL_0);
     }
 }
@@ -208,7 +222,7 @@ static struct dfu_work program_option(struct dfu_sim *sim, uint8_t *at, const ui
     int16_t rdp = sim->row.rdp_offset;
 
     memmove(at, bytes, len);
-    if (rdp >= 0) {
+    if (rdp >= 0 && region == option_region(sim)) {
         bool protect = protects(sim, sim->mem[region]);
 
         if (sim->read_protected && !protect)

@@ -4,7 +4,7 @@
  *   L  descriptors and layout strings as they stand in users' logs
  *   E  EdgeTX pull request 88: an F429 of 2 MB takes 23 s to erase and 31 s to program when nothing but
  *      the chip is waited for, 159 to 182 s with dfu-util's waits
- *   D  datasheet, typical values: DS8626 (F405), DS5319 (F103), DS12110 (H743), DS12232 (G0C1),
+ *   D  datasheet, typical values: DS8626 (F405), DS5319 (F103), DS12110 (H743), DS12232 (G0C1), DS12288 (G474),
  *      DS11912 (L452), DS13737 (U575), GD32VF103 datasheet
  *   P  poll times from logs: F4 104 ms for an address and 100 ms for a page (modm's documentation; the same
  *      for GD32), F072 40 ms and H743 1000 ms for a page
@@ -76,6 +76,22 @@ static const uint8_t options_h743[] = {0xF0, 0xAA, 0xC6, 0x1B, 0xF0, 0xAA, 0xC6,
 static const uint8_t options_u575[] = {0xAA, 0xF8, 0xEF, 0x1F, 0x7F, 0x00, 0x00, 0x08, 0x7F,
                                        0x00, 0xF9, 0x0B, 0x7C, 0x00, 0x80, 0x0F, FF4,  FF4,
                                        0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0xFF, 0x00, 0xFF};
+/* Masks and values of Black Magic Probe's table of the G47x; each word is followed by its complement. */
+#define WORD(a, b, c, d) a, b, c, d, 0xFF ^ (a), 0xFF ^ (b), 0xFF ^ (c), 0xFF ^ (d)
+#define NO_PCROP         WORD(0xFF, 0xFF, 0xFF, 0xFF)
+#define NO_WRP           WORD(0xFF, 0xFF, 0x00, 0xFF)
+static const uint8_t options_g474[] = {WORD(0xAA, 0xF8, 0xEF, 0xFF),
+                                       NO_PCROP,
+                                       WORD(0x00, 0x00, 0xFF, 0x00),
+                                       NO_WRP,
+                                       NO_WRP,
+                                       WORD(0x00, 0xFF, 0x00, 0xFF),
+                                       NO_PCROP,
+                                       NO_PCROP,
+                                       NO_PCROP,
+                                       NO_WRP,
+                                       NO_WRP,
+                                       WORD(0x00, 0xFF, 0x00, 0xFF)};
 #define OPTIONS(bytes) .options = bytes, .options_len = sizeof bytes
 
 /* clang-format off */
@@ -172,6 +188,22 @@ const struct dfu_row kiln_dfusim_rows[] = {
         .poll_set_ms = 5, .poll_erase_ms = 25, .poll_write_ms = 15, .poll_mass_ms = 25,
         .program_ns_per_byte = 10625, .mass_erase_ms = 22, .reattach_ms = 500,
         .rdp_offset = -1, .quirks = DFU_Q_START_ERROR,
+    },
+    {   /* L: two areas of option bytes; D: 22 ms, 82 us for 64 bits; polls G */
+        .name = "stm32g474",
+        .ids = {0x0483, 0xDF11, 0x0200, ST, "DFU in FS Mode", "205939885533"},
+        .bcd_dfu = 0x011A, .transfer_size = 1024, .detach_ms = 255, .attributes = ROM_ATTRIBUTES,
+        .protocol = 2,
+        .alt = {"@Internal Flash   /0x08000000/256*02Kg",
+                "@Option Bytes   /0x1FFF7800/01*048 e/0x1FFFF800/01*048 e",
+                "@OTP Memory   /0x1FFF7000/01*1024 e"},
+        .region = {{DFU_AREA_FLASH, 0x08000000, {{256, 2 * KB, RWE, 22}}},
+                   {DFU_AREA_OPTION, 0x1FFF7800, {{1, 48, RW, 0}}},
+                   {DFU_AREA_OPTION, 0x1FFFF800, {{1, 48, RW, 0}}},
+                   {DFU_AREA_OTP, 0x1FFF7000, {{1, 1 * KB, RW, 0}}}},
+        .poll_set_ms = 5, .poll_erase_ms = 25, .poll_write_ms = 15, .poll_mass_ms = 25,
+        .program_ns_per_byte = 10250, .mass_erase_ms = 22, .reattach_ms = 500,
+        OPTIONS(options_g474), .rdp_offset = 0, .quirks = DFU_Q_START_ERROR,
     },
     {   /* L, P; D at x8: 2 s a sector, 290 us for 32 bytes; bank 2: Betaflight pull requests 1861, 5348 */
         .name = "stm32h743",
@@ -303,6 +335,7 @@ const struct kiln_sim_board kiln_sim_dfu_boards[] = {
     {"maple", "STM32F103 with the Maple (stm32duino) loader", NULL, kiln_sim_make_dfu},
     {"stm32f746", "STM32F746 with 1 MB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
     {"stm32g0c1", "STM32G0C1 with 512 KB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
+    {"stm32g474", "STM32G474 with 512 KB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
     {"stm32h743", "STM32H743 with 2 MB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
     {"stm32h723", "STM32H723 with 1 MB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},
     {"stm32l452", "STM32L452 with 512 KB flash in its USB boot ROM", NULL, kiln_sim_make_dfu},

@@ -10,19 +10,23 @@
 
 enum kiln_option_kind {
     KILN_OPTION_VALUE, /* `values` names them, '|' between, from 0 on; NULL: a number */
+    KILN_OPTION_SHOWN, /* the same, never changed: no bootloader takes it back */
     KILN_OPTION_RDP,   /* read-out protection */
     KILN_OPTION_NWRP, /* 0 bits cannot be written; `values` says what a bit stands for, NULL: a group of pages */
-    KILN_OPTION_BOOT_16K,  /* address in units of 16 KiB */
-    KILN_OPTION_BOOT_64K,  /* address in units of 64 KiB */
+    KILN_OPTION_WRP,       /* the same with 1 bits */
+    KILN_OPTION_BOOT_128,  /* address in units of 128 bytes ... */
+    KILN_OPTION_BOOT_16K,  /* ... of 16 KiB */
+    KILN_OPTION_BOOT_64K,  /* ... of 64 KiB */
     KILN_OPTION_WRP_START, /* first page that cannot be written ... */
     KILN_OPTION_WRP_END /* ... and the last, in the same word 16 bits higher; none if it is lower */
 };
 
-/* Whether and where each value has its complement beside it. */
+/* Whether each value has its complement beside it, and how many bytes behind it. */
 enum kiln_option_complement {
-    KILN_COMPLEMENT_NONE,
-    KILN_COMPLEMENT_BYTE, /* in the byte that follows each byte */
-    KILN_COMPLEMENT_WORD  /* in the word of 32 bits that follows each such word */
+    KILN_COMPLEMENT_NONE = 0,
+    KILN_COMPLEMENT_BYTE = 1, /* pairs of bytes */
+    KILN_COMPLEMENT_HALF = 2, /* pairs of 16 bits */
+    KILN_COMPLEMENT_WORD = 4  /* pairs of 32 bits */
 };
 
 struct kiln_stm32_option {
@@ -41,10 +45,15 @@ struct kiln_stm32_options {
     uint32_t address;
     uint32_t bank_2; /* where those of the second bank stand, 0: they are not shown apart */
     uint16_t size;   /* bytes that the fields need */
-    uint16_t seen;   /* bytes that the ROM of a part of the series shows; 0: as many as it likes */
+    uint16_t seen
+        [2]; /* bytes that ROMs of the series show, by which it is known without its part; 0: not */
     enum kiln_option_complement complement;
     uint8_t level0, level2; /* RDP values; any other is level 1. level2 0: there is none */
-    const char *read_only;  /* why it is not changed; NULL: it is known how the ROM takes a write */
+    bool
+        shared; /* other series keep other things at this address: who changes them must know the part */
+    const char
+        *at_power_on; /* beginnings of names of parts whose reset does not load them, or NULL */
+    const char *read_only; /* why it is not changed; NULL: it is known how the ROM takes a write */
     const struct kiln_stm32_option *option; /* ends with a NULL name */
 };
 
@@ -54,6 +63,10 @@ const struct kiln_stm32_options *kiln_stm32_options_find(const struct kiln_chip 
                                                          uint64_t address, const uint8_t *bytes,
                                                          size_t len);
 const struct kiln_stm32_options *kiln_stm32_options_at(size_t index); /* NULL after the last */
+
+/* Do they count only from the next power-on on, or may they? */
+bool kiln_stm32_options_at_power_on(const struct kiln_stm32_options *layout,
+                                    const struct kiln_chip *chip);
 
 /* Does the part have this option? With `chip` NULL: do all parts of the series? */
 bool kiln_stm32_option_applies(const struct kiln_stm32_option *option,

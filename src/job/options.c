@@ -54,10 +54,14 @@ static size_t find_areas(const struct kiln_job *job, struct area area[2])
     return count;
 }
 
+/* Does the part have it, and does its boot ROM show it? */
 static bool applies(const struct kiln_job_options *self, const struct kiln_stm32_option *option)
 {
-    if (option->at >= KILN_OPTION_BANK_2 &&
-        (self->area_count < 2 || self->area[1].address != self->layout->bank_2))
+    size_t bank = option->at / KILN_OPTION_BANK_2, at = option->at % KILN_OPTION_BANK_2;
+
+    if (bank >= self->area_count ||
+        (bank == 1 && self->area[bank].address != self->layout->bank_2) ||
+        at + (option->shift + option->width + 7u) / 8 > self->area[bank].len)
         return false;
     return kiln_stm32_option_applies(option, self->chip);
 }
@@ -248,6 +252,11 @@ static enum kiln_status apply(struct kiln_job *job, const char *set)
     option = find_option(self, name);
     if (option == NULL)
         return no_such_option(job, name);
+    if (option->kind == KILN_OPTION_SHOWN)
+        return kiln_fail(&job->ctx, KILN_E_REFUSED,
+                         "%s is not changed here: a wrong value may keep this bootloader out, or "
+                         "parts of the flash unreadable, for ever",
+                         option->name);
     if (option->kind == KILN_OPTION_RDP)
         KILN_TRY(parse_level(job, self->layout, equals + 1, &value));
     else
@@ -286,6 +295,11 @@ static void tell_consequences(struct kiln_job *job)
     if (now == 1 && then == 0)
         kiln_job_note(job, "read-out protection level 1 -> 0: mass erase, all flash is lost");
     kiln_job_note(job, "The board resets itself after the write.");
+    if (kiln_stm32_options_at_power_on(self->layout, self->chip))
+        kiln_job_note(job,
+                      "%s load option bytes at power-on and not at every reset: take the power off "
+                      "and on before you rely on them.",
+                      self->chip != NULL ? "These parts" : "Some of these parts");
 }
 
 /* ---- the write ---- */
@@ -447,6 +461,11 @@ enum kiln_status kiln_job_options(struct kiln_job *job)
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
                          "the option bytes of %s parts are only read, not changed: %s",
                          layout->series, layout->read_only);
+    if (layout->shared && job->options->chip == NULL)
+        return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_NONE,
+                              "several series keep option bytes at 0x%08llx, each in its own way: "
+                              "say with --chip which part this is",
+                              (unsigned long long)layout->address);
     for (size_t i = 0; i < job->request.set_count; i++)
         KILN_TRY(apply(job, job->request.sets[i]));
     if (memcmp(job->options->raw, job->options->wanted, RAW_MAX) == 0) {

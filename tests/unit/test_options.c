@@ -53,7 +53,7 @@ static void values_of_manuals_and_chips_are_understood(void **state)
         kiln_stm32_options_find(kiln_chip_find("stm32f105"), 0x1ffff800, f1, sizeof f1)->series,
         "STM32F1");
     layout = kiln_stm32_options_find(NULL, 0x1fff7800, g4, sizeof g4);
-    assert_string_equal(layout->series, "STM32G4");
+    assert_string_equal(layout->series, "STM32L4/G4");
     assert_int_equal(get(layout, "BFB2", g4), 0);
     assert_int_equal(get(layout, "DBANK", g4), 1);
     assert_int_equal(get(layout, "BOR_LEV", g4), 0);
@@ -70,11 +70,12 @@ static void change_and_change_back(const struct kiln_stm32_options *layout,
                                    const struct kiln_stm32_option *option, uint8_t fill,
                                    uint32_t value)
 {
-    uint8_t before[128], after[128];
+    uint8_t before[2 * KILN_OPTION_BANK_2], after[2 * KILN_OPTION_BANK_2];
 
     memset(before, fill, sizeof before);
     memcpy(after, before, sizeof after);
-    assert_true(option->at + (option->shift + option->width + 7u) / 8 <= layout->size);
+    assert_true(option->at % KILN_OPTION_BANK_2 + (option->shift + option->width + 7u) / 8 <=
+                KILN_MAX(layout->size, layout->seen[1]));
     kiln_stm32_option_set(layout, option, value, after);
     assert_int_equal(kiln_stm32_option_get(option, after), value);
     assert_true(kiln_stm32_option_complement_good(layout, option, after));
@@ -321,6 +322,7 @@ static void complements_are_kept(void **state)
         struct bench b;
 
         plug_in(&b, cases[i].board);
+        b.request.chip = cases[i].board;
         read_back(&b, cases[i].address, cases[i].len);
         before = b.data[cases[i].at];
         assert_int_equal(set(&b, cases[i].set, NULL), KILN_OK);
@@ -332,6 +334,53 @@ static void complements_are_kept(void **state)
                 assert_int_equal(b.data[at] ^ b.data[at + cases[i].apart], 0xff);
         unplug(&b);
     }
+}
+
+/* Where series share an address, a change needs to know the part. Options that nothing takes back are only shown. */
+static void who_changes_must_know_the_part(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    plug_in(&b, "stm32l452");
+    assert_int_equal(set(&b, "BOR_LEV=1", NULL), KILN_E_ARG);
+    assert_non_null(strstr(b.message, "--chip"));
+    assert_int_equal(b.written, 0);
+    unplug(&b);
+    plug_in(&b, "stm32g474");
+    b.request.chip = "stm32g474";
+    assert_int_equal(set(&b, "BOOT_LOCK=1", NULL), KILN_E_REFUSED);
+    assert_int_equal(set(&b, "SRAM2_RST=0", NULL), KILN_E_ARG); /* an L4 has it */
+    assert_int_equal(b.written, 0);
+    unplug(&b);
+}
+
+/* The second bank's option bytes are another piece of memory, written through a reset of its own. */
+static void both_banks_are_written(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    plug_in(&b, "stm32g474");
+    b.request.chip = "stm32g474";
+    assert_int_equal(set(&b, "WRP2A_STRT=3", "WRP2A_END=5"), KILN_OK);
+    assert_string_equal(b.changes, "WRP2A_STRT 7f->3; WRP2A_END 0->5; ");
+    assert_int_equal(b.written, 48);
+    assert_int_equal(b.verified, 48);
+    read_back(&b, 0x1ffff818, 8);
+    assert_memory_equal(b.data, "\x83\xff\x05\xff\x7c\x00\xfa\x00", 8);
+    assert_int_equal(set(&b, "WRP2A_END=6", "nRST_STOP=0"), KILN_OK);
+    assert_int_equal(b.written, 96);
+    assert_int_equal(b.verified, 96);
+    b.request.verb = KILN_VERB_INFO;
+    run(&b);
+    assert_int_equal(b.told, 34);
+    unplug(&b);
+    plug_in(&b, "stm32f072"); /* a reset does not load these */
+    b.request.dry_run = true;
+    assert_int_equal(set(&b, "nRST_STOP=0", NULL), KILN_OK);
+    assert_non_null(strstr(b.notes, "power-on"));
+    unplug(&b);
 }
 
 struct file {
@@ -502,6 +551,8 @@ int main(void)
         cmocka_unit_test(protection_is_taken_by_words_only_and_level_2_by_its_full_name),
         cmocka_unit_test(a_write_protected_sector_is_noticed),
         cmocka_unit_test(complements_are_kept),
+        cmocka_unit_test(who_changes_must_know_the_part),
+        cmocka_unit_test(both_banks_are_written),
         cmocka_unit_test(files_do_not_go_where_they_stay_for_ever),
         cmocka_unit_test(a_forced_file_of_option_bytes_is_followed_through_the_reset),
         cmocka_unit_test(otp_takes_only_the_bytes_given),
