@@ -30,7 +30,16 @@ struct cli_args {
     const char *boot;
     const char *forget;
     const char *stub_dir;
+    const char *encoding;
     const char *enter;
+    const char *exit_key;
+    const char *menu_key;
+    const char *parity;
+    const char *stop_bits;
+    bool ask, by_line, rtscts, send_hex, shared, xonxoff;
+    const char *dtr;
+    const char *rts;
+    const char *show;
     const char *filter;
     const char *flash;
     const char *level;
@@ -45,7 +54,8 @@ struct cli_args {
     const char *root;
     const char *project;
     const char *environment;
-    char port[256]; /* the one a pattern of the project stands for */
+    char port[256];      /* the one a pattern of the project stands for */
+    char log_path[4096]; /* where the project wants its log */
     uint64_t baud;
     uint64_t address;
     uint64_t size;
@@ -53,6 +63,7 @@ struct cli_args {
     uint64_t wait_s;
     uint64_t connect_attempts;
     uint64_t family;
+    uint64_t data_bits;
     uint64_t tcp_port;
     uint64_t rfc2217_port;
     uint64_t page_size;

@@ -11,6 +11,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -255,6 +256,49 @@ static enum kiln_status open_once(struct session *session,
     return kiln_monitor_open(&options, &sink, &session->monitor, error);
 }
 
+/* --ask: the ports that are there, and a question. False: nothing was chosen. */
+static bool ask_port(char *selector, size_t cap)
+{
+    struct kiln_device_list list = {0};
+    struct kiln_error error;
+    unsigned number = 0, wanted;
+    char *end;
+
+    if (kiln_device_enumerate(&list, &error) != KILN_OK)
+        return false;
+    for (size_t i = 0; i < list.count; i++)
+        if (can_be_heard(&list.items[i]))
+            fprintf(stderr, "  %u  %s %s\n", ++number, list.items[i].port, list.items[i].title);
+    fprintf(stderr, "which port, by number or name (nothing: none)? ");
+    if (fgets(selector, (int)cap, stdin) == NULL)
+        selector[0] = '\0';
+    selector[strcspn(selector, "\n")] = '\0';
+    wanted = (unsigned)strtoul(selector, &end, 10);
+    if (*end == '\0' && wanted > 0)
+        for (size_t i = 0; i < list.count; i++)
+            if (can_be_heard(&list.items[i]) && --wanted == 0)
+                snprintf(selector, cap, "%s", list.items[i].port);
+    kiln_device_list_free(&list);
+    return selector[0] != '\0';
+}
+
+static enum kiln_status open_asking(struct session *session,
+                                    const struct kiln_monitor_options *wanted,
+                                    struct kiln_error *error)
+{
+    struct kiln_monitor_options options = *wanted;
+    enum kiln_status status;
+    char selector[256];
+
+    while ((status = open_once(session, &options, error)) != KILN_OK) {
+        fprintf(stderr, "kiln: %s\n", error->message);
+        if (!ask_port(selector, sizeof selector))
+            return status;
+        options.device = selector;
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status open_waiting(struct session *session,
                                      const struct kiln_monitor_options *options,
                                      struct kiln_error *error)
@@ -262,6 +306,8 @@ static enum kiln_status open_waiting(struct session *session,
     const struct cli_args *args = &session->cli->args;
     uint64_t left_ms = args->has_wait ? args->wait_s * 1000 : 0;
 
+    if (args->ask && session->keyboard)
+        return open_asking(session, options, error);
     for (;;) {
         enum kiln_status status = open_once(session, options, error);
         struct timespec nap = {.tv_nsec = 50000000};
@@ -289,6 +335,8 @@ static void fill_options(const struct session *session, struct kiln_monitor_opti
     static const char *const enter[] = {"crlf", "cr", "lf", NULL};
     static const char *const ends[] = {"auto", "lf", "cr", NULL};
     static const char *const times[] = {"none", "clock", "delta", NULL};
+    static const char *const shows[] = {"direct",    "text",  "pictures", "nocontrol",
+                                        "printable", "debug", NULL};
     const struct cli_args *args = &session->cli->args;
 
     options->device = args->devices.count > 0 ? args->devices.word[0] : NULL;
@@ -304,7 +352,9 @@ static void fill_options(const struct session *session, struct kiln_monitor_opti
     options->echo = args->echo;
     options->hex = args->hex;
     options->color = session->cli->color && !args->json;
-    options->visible = session->cli->tty;
+    options->show = args->show != NULL  ? (enum kiln_monitor_show)index_of(shows, args->show)
+                    : session->cli->tty ? KILN_MONITOR_TEXT
+                                        : KILN_MONITOR_DIRECT;
     options->json = args->json;
     options->filter = args->filter;
     options->level = args->level != NULL ? args->level[0] : 0;
@@ -315,8 +365,59 @@ static void fill_options(const struct session *session, struct kiln_monitor_opti
     options->reset_sequence = args->reset_sequence;
     options->duration_ms =
         (uint32_t)(args->duration_s > 4000000 ? 4000000000u : args->duration_s * 1000);
+    options->send_hex = args->send_hex;
+    options->by_line = args->by_line;
+    options->encoding = args->encoding;
+    options->output = STDOUT_FILENO;
     options->input = STDIN_FILENO;
     options->keys = session->keyboard;
+}
+
+static enum kiln_monitor_level level_of(const char *word)
+{
+    if (word == NULL)
+        return KILN_MONITOR_AUTO;
+    return strcmp(word, "on") == 0 || strcmp(word, "1") == 0 ? KILN_MONITOR_ON : KILN_MONITOR_OFF;
+}
+
+static void fill_port(const struct cli_args *args, struct kiln_monitor_options *options)
+{
+    static const char *const stops[] = {"1", "1.5", "2", NULL};
+
+    options->data_bits = (uint8_t)args->data_bits;
+    options->parity = args->parity != NULL ? args->parity[0] : 0;
+    options->stop_half_bits = (uint8_t)(2 + index_of(stops, args->stop_bits));
+    options->rtscts = args->rtscts;
+    options->xonxoff = args->xonxoff;
+    options->dtr = level_of(args->dtr);
+    options->rts = level_of(args->rts);
+    options->shared = args->shared;
+}
+
+/* "^]", "Ctrl-]", "29", "0x1d". 0 if it is none. */
+static char read_key(const char *text)
+{
+    uint64_t number;
+
+    if (text[0] == '^' && text[1] != '\0' && text[2] == '\0')
+        return (char)(text[1] & 0x1f);
+    if (strncasecmp(text, "Ctrl-", 5) == 0 && text[5] != '\0' && text[6] == '\0')
+        return (char)(text[5] & 0x1f);
+    return cli_number(text, &number) && number < 128 ? (char)number : 0;
+}
+
+static int fill_keys(struct cli *cli, struct kiln_monitor_options *options)
+{
+    const char *leave = cli->args.exit_key, *menu = cli->args.menu_key;
+
+    options->exit_key = leave != NULL ? read_key(leave) : 0x1d;
+    options->menu_key = menu != NULL ? read_key(menu) : 0x14;
+    if (options->exit_key == 0 || options->menu_key == 0)
+        return cli_usage(cli, "'%s' is no key; one is ^A to ^Z, ^], or its number up to 127",
+                         options->exit_key == 0 ? leave : menu);
+    if (options->exit_key == options->menu_key)
+        return cli_usage(cli, "--exit-key and --menu-key are the same key");
+    return 0;
 }
 
 static void *wait_for_signal(void *user)
@@ -366,8 +467,14 @@ static int run_monitor(struct cli *cli)
         return cli_usage(cli, "one monitor listens to one port");
     if (cli->args.baud > 20000000)
         return cli_usage(cli, "no serial line runs at that rate");
+    if (cli->args.data_bits > 8 || (cli->args.data_bits != 0 && cli->args.data_bits < 5))
+        return cli_usage(cli, "a byte has 5 to 8 data bits");
     session.keyboard = isatty(STDIN_FILENO) != 0 && tcgetattr(STDIN_FILENO, &session.cooked) == 0;
     fill_options(&session, &options);
+    fill_port(&cli->args, &options);
+    result = fill_keys(cli, &options);
+    if (result != 0)
+        return result;
     sigaction(SIGPIPE, &ignore, NULL);
     result = cli_monitor_project(cli, &options, &project);
     if (result == 0 && open_waiting(&session, &options, &error) != KILN_OK)
@@ -404,9 +511,16 @@ int cli_monitor_after(struct cli *cli)
 }
 
 static const char *const monitor_options[] = {
-    "device",         "project",  "environment", "baud", "elf",   "reset", "flash", "time",
-    "filter",         "level",    "log",         "send", "echo",  "hex",   "enter", "line-end",
-    "reset-sequence", "duration", "wait",        "json", "quiet", NULL};
+    "device",   "project",   "environment", "baud",
+    "elf",      "reset",     "flash",       "time",
+    "filter",   "level",     "log",         "send",
+    "echo",     "hex",       "enter",       "line-end",
+    "parity",   "data-bits", "stop-bits",   "rtscts",
+    "xonxoff",  "dtr",       "rts",         "encoding",
+    "show",     "send-hex",  "by-line",     "exit-key",
+    "menu-key", "shared",    "ask",         "reset-sequence",
+    "duration", "wait",      "json",        "quiet",
+    NULL};
 static const char *const monitor_examples[] = {
     "kiln monitor --elf firmware.elf",
     "the one board that is there; crashes become functions and lines",
@@ -430,7 +544,8 @@ const struct cli_command cli_cmd_monitor = {
         "the rate is 115200; another one is looked for if that gives no text. `kiln flash` on the "
         "same port makes the monitor let go and "
         "come back. "
-        "Ctrl-] ends; Ctrl-T H lists the keys. In a pipe what the board says goes to "
+        "Ctrl-] ends; Ctrl-T H lists the keys. Nothing resets the board when the port is opened; "
+        "--dtr and --rts set those lines, in one step. In a pipe what the board says goes to "
         "standard output, "
         "the monitor's own words to standard error.",
     .options = monitor_options,

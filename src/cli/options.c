@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FIELD(name) offsetof(struct cli_args, name)
 
@@ -15,6 +16,11 @@ static const char *const after_choices[] = {"default",   "hard",     "soft", "st
 static const char *const enter_choices[] = {"crlf", "cr", "lf", NULL};
 static const char *const line_end_choices[] = {"auto", "lf", "cr", NULL};
 static const char *const time_choices[] = {"none", "clock", "delta", NULL};
+static const char *const parity_choices[] = {"N", "E", "O", "M", "S", NULL};
+static const char *const stop_choices[] = {"1", "1.5", "2", NULL};
+static const char *const line_choices[] = {"off", "on", "0", "1", NULL};
+static const char *const show_choices[] = {"direct",    "text",  "pictures", "nocontrol",
+                                           "printable", "debug", NULL};
 static const char *const level_choices[] = {"E", "W", "I", "D", "V", NULL};
 static const char *const mode_choices[] = {"qio", "qout", "dio", "dout", "keep", NULL};
 static const char *const pad_choices[] = {"v1", "v2", NULL};
@@ -30,19 +36,27 @@ static const struct cli_option options[] = {
      "every board that matches, all at once"},
     {"alt", 0, CLI_TEXT, FIELD(alt), CLI_NOT_TOLD, "SETTING", NULL,
      "DFU alternate setting by number or name; default: by address"},
+    {"ask", 0, CLI_FLAG, FIELD(ask), CLI_NOT_TOLD, NULL, NULL,
+     "if several ports are there or one cannot be opened: ask which"},
     {"baud", 'b', CLI_NUMBER, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
      "speed of the serial link; default: the fastest that holds"},
     {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,
      "how to bring the board into its bootloader; touch: open its port at 1200 baud, which `kiln flash` does by itself where it is known to help"},
     {"boot", 0, CLI_TEXT, FIELD(boot), CLI_NOT_TOLD, "SLOT", NULL,
      "the application slot of an ESP chip that starts from now on: factory, ota_1, or its OTA number"},
+    {"by-line", 0, CLI_FLAG, FIELD(by_line), CLI_NOT_TOLD, NULL, NULL,
+     "send what is typed when Enter ends the line; Backspace works before that"},
     {"chip", 'c', CLI_TEXT, FIELD(chip), CLI_NOT_TOLD, "NAME", NULL,
      "what the board must be; anything else is refused"},
     {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
      "how often to try to reach the bootloader"},
+    {"data-bits", 0, CLI_NUMBER, FIELD(data_bits), CLI_NOT_TOLD, "N", NULL,
+     "data bits of the serial line, 5 to 8; default 8"},
     {"device", 'd', CLI_LIST, FIELD(devices), CLI_NOT_TOLD, "DEVICE", NULL,
      "a port, a name of `kiln name`, a short id of `kiln list`, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
      "default: the one board that is there; several -d: all of these at once"},
+    {"dtr", 0, CLI_CHOICE, FIELD(dtr), CLI_NOT_TOLD, "LEVEL", line_choices,
+     "DTR once the port is open; default: off, on for USB boards that wait for a terminal"},
     {"dry-run", 'n', CLI_FLAG, FIELD(dry_run), CLI_NOT_TOLD, NULL, NULL,
      "show the plan and change nothing"},
     {"duration", 0, CLI_NUMBER, FIELD(duration_s), CLI_NOT_TOLD, "SECONDS", NULL,
@@ -50,6 +64,8 @@ static const struct cli_option options[] = {
     {"echo", 0, CLI_FLAG, FIELD(echo), CLI_NOT_TOLD, NULL, NULL, "show what is typed"},
     {"elf", 0, CLI_LIST, FIELD(elf), CLI_NOT_TOLD, "FILE", NULL,
      "the program on the board, for functions and lines of crashes; may be given several times"},
+    {"encoding", 0, CLI_TEXT, FIELD(encoding), CLI_NOT_TOLD, "NAME", NULL,
+     "encoding of the board's text, like latin1 or cp437; default UTF-8"},
     {"enter", 0, CLI_CHOICE, FIELD(enter), CLI_NOT_TOLD, "WHAT", enter_choices,
      "what the Enter key sends; default crlf"},
     {"encrypt", 0, CLI_FLAG, FIELD(encrypt), CLI_NOT_TOLD, NULL, NULL,
@@ -60,6 +76,8 @@ static const struct cli_option options[] = {
      "the project's environment to use"},
     {"erase-all", 0, CLI_FLAG, FIELD(erase_all), CLI_NOT_TOLD, NULL, NULL,
      "erase the whole chip"},
+    {"exit-key", 0, CLI_TEXT, FIELD(exit_key), CLI_NOT_TOLD, "KEY", NULL,
+     "the key that ends: ^C or its number; default ^]"},
     {"family", 0, CLI_NUMBER, FIELD(family), CLI_NOT_TOLD, "ID", NULL, "UF2 family id"},
     {"fill", 0, CLI_NUMBER, FIELD(fill), FIELD(has_fill), "BYTE", NULL,
      "byte between the segments of a raw file; default 0xff"},
@@ -101,6 +119,8 @@ static const struct cli_option options[] = {
      "draw the flash: what is kept, equal, erased and written"},
     {"mem", 0, CLI_FLAG, FIELD(mem), CLI_NOT_TOLD, NULL, NULL,
      "the chip's memory and registers instead of its flash; without a file they are shown"},
+    {"menu-key", 0, CLI_TEXT, FIELD(menu_key), CLI_NOT_TOLD, "KEY", NULL,
+     "the key before those of the menu: ^A or its number; default ^T"},
     {"monitor", 0, CLI_FLAG, FIELD(monitor), CLI_NOT_TOLD, NULL, NULL,
      "then show what the board says, as `kiln monitor` does"},
     {"no-stub", 0, CLI_FLAG, FIELD(no_stub), CLI_NOT_TOLD, NULL, NULL,
@@ -113,6 +133,8 @@ static const struct cli_option options[] = {
      "fill up an ESP image with FF to a multiple of this, a merged one to the end of a flash of this size"},
     {"page-size", 0, CLI_NUMBER, FIELD(page_size), CLI_NOT_TOLD, "SIZE", NULL,
      "page of the flash mapping of an ESP chip; default: as the image tells"},
+    {"parity", 0, CLI_CHOICE, FIELD(parity), CLI_NOT_TOLD, "LETTER", parity_choices,
+     "parity of the serial line: none, even, odd, mark, space; default N"},
     {"project", 'p', CLI_TEXT, FIELD(project), CLI_NOT_TOLD, "FOLDER", NULL,
      "the project's folder; default: the current one"},
     {"pty", 0, CLI_TEXT, FIELD(pty), CLI_NOT_TOLD, "LINK", NULL,
@@ -130,16 +152,28 @@ static const struct cli_option options[] = {
      "serve the board by RFC 2217 on this TCP port"},
     {"root", 0, CLI_TEXT, FIELD(root), CLI_NOT_TOLD, "DIR", NULL,
      "look at the system in this folder instead, such as the mounted card of another computer"},
+    {"rts", 0, CLI_CHOICE, FIELD(rts), CLI_NOT_TOLD, "LEVEL", line_choices,
+     "RTS once the port is open; set in one step with DTR"},
+    {"rtscts", 0, CLI_FLAG, FIELD(rtscts), CLI_NOT_TOLD, NULL, NULL,
+     "flow control by the lines RTS and CTS"},
     {"run", 0, CLI_REST, FIELD(run_program), CLI_NOT_TOLD, "PROGRAM", NULL,
      "run this program with the board plugged into its USB"},
     {"secure-pad", 0, CLI_CHOICE, FIELD(secure_pad), CLI_NOT_TOLD, "VERSION", pad_choices,
      "leave room so that the ESP image ends right once it is signed for secure boot"},
     {"send", 0, CLI_TEXT, FIELD(send), CLI_NOT_TOLD, "FILE", NULL, "send this file at once"},
+    {"send-hex", 0, CLI_FLAG, FIELD(send_hex), CLI_NOT_TOLD, NULL, NULL,
+     "what is typed are bytes in hexadecimal"},
     {"set", 0, CLI_LIST, FIELD(sets), CLI_NOT_TOLD, "NAME=VALUE", NULL,
      "change an option byte of an STM32 by its name in the reference manual; may be given several "
      "times"},
+    {"shared", 0, CLI_FLAG, FIELD(shared), CLI_NOT_TOLD, NULL, NULL,
+     "no locks: open the port beside other programs that have it"},
+    {"show", 0, CLI_CHOICE, FIELD(show), CLI_NOT_TOLD, "WHAT", show_choices,
+     "what becomes of control characters; default: text on a terminal, direct in a pipe"},
     {"size", 's', CLI_NUMBER, FIELD(size), FIELD(has_size), "SIZE", NULL,
      "how many bytes; k and M are understood"},
+    {"stop-bits", 0, CLI_CHOICE, FIELD(stop_bits), CLI_NOT_TOLD, "N", stop_choices,
+     "stop bits of the serial line; default 1"},
     {"stub-dir", 0, CLI_TEXT, FIELD(stub_dir), CLI_NOT_TOLD, "FOLDER", NULL,
      "where the flasher stubs are"},
     {"svg", 0, CLI_TEXT, FIELD(svg), CLI_NOT_TOLD, "FILE", NULL,
@@ -159,6 +193,8 @@ static const struct cli_option options[] = {
      "wait that long for the device to appear"},
     {"watch", 0, CLI_FLAG, FIELD(watch), CLI_NOT_TOLD, NULL, NULL,
      "go on and show what comes and goes"},
+    {"xonxoff", 0, CLI_FLAG, FIELD(xonxoff), CLI_NOT_TOLD, NULL, NULL,
+     "flow control by the characters XON and XOFF"},
 };
 /* clang-format on */
 
@@ -225,7 +261,7 @@ static bool takes(const struct cli_command *command, const struct cli_option *op
 static bool store_choice(struct cli *cli, const struct cli_option *option, const char *value)
 {
     for (const char *const *choice = option->choices; *choice != NULL; choice++)
-        if (strcmp(*choice, value) == 0) {
+        if (strcasecmp(*choice, value) == 0) {
             *(const char **)((char *)&cli->args + option->field) = *choice;
             return true;
         }

@@ -57,6 +57,29 @@ enum kiln_status kiln_link_set_lines(struct kiln_byte_link *link, struct kiln_ct
     return link->ops->set_lines(link, ctx, mask, levels);
 }
 
+enum kiln_status kiln_link_set_format(struct kiln_byte_link *link, struct kiln_ctx *ctx,
+                                      const struct kiln_uart_format *format)
+{
+    if (link->ops->set_format == NULL)
+        return cannot(ctx, link->ops->name, "change data bits, parity and flow control");
+    return link->ops->set_format(link, ctx, format);
+}
+
+enum kiln_status kiln_link_set_break(struct kiln_byte_link *link, struct kiln_ctx *ctx, bool on)
+{
+    if (link->ops->set_break == NULL)
+        return cannot(ctx, link->ops->name, "send a break");
+    return link->ops->set_break(link, ctx, on);
+}
+
+enum kiln_status kiln_link_get_lines(struct kiln_byte_link *link, struct kiln_ctx *ctx,
+                                     unsigned *out_levels)
+{
+    if (link->ops->get_lines == NULL)
+        return cannot(ctx, link->ops->name, "tell the levels of its lines");
+    return link->ops->get_lines(link, ctx, out_levels);
+}
+
 enum kiln_status kiln_link_reopen(struct kiln_byte_link *link, struct kiln_ctx *ctx)
 {
     if (link->ops->reopen == NULL)

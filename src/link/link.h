@@ -13,12 +13,18 @@
 #define KILN_LINK_LINK_H
 
 #include "base/ctx.h"
+#include "base/uart.h"
 
 /* ---- byte links ------------------------------------------------------------------------------ */
 
 /* Modem lines, as a mask. A set bit in `levels` means asserted, that is: the pin is driven low. */
 #define KILN_LINE_DTR 1u
 #define KILN_LINE_RTS 2u
+/* Those that the far end drives; only get_lines tells them. */
+#define KILN_LINE_CTS 4u
+#define KILN_LINE_DSR 8u
+#define KILN_LINE_RI  16u
+#define KILN_LINE_CD  32u
 
 /* What a byte link can do. */
 #define KILN_LINK_BAUD          1u  /* set_baud changes the rate on the wire */
@@ -56,6 +62,17 @@ struct kiln_byte_link_ops {
      * KILN_LINK_LINES. */
     enum kiln_status (*set_lines)(struct kiln_byte_link *self, struct kiln_ctx *ctx, unsigned mask,
                                   unsigned levels);
+
+    /* How bytes are framed from now on, after draining; kept over reopen. UNSUPPORTED. */
+    enum kiln_status (*set_format)(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                   const struct kiln_uart_format *format);
+
+    /* Holds the line at the level of a start bit, or lets it go. UNSUPPORTED. */
+    enum kiln_status (*set_break)(struct kiln_byte_link *self, struct kiln_ctx *ctx, bool on);
+
+    /* All KILN_LINE_* as they are now. UNSUPPORTED. */
+    enum kiln_status (*get_lines)(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                  unsigned *out_levels);
 
     /* Waits for the same device (by its place, not its name) to be there and opens it. A device that is
      * about to leave but has not left yet is opened too: first wait for GONE. The lines are released as
@@ -127,6 +144,13 @@ KILN_MUST_USE enum kiln_status kiln_link_set_baud(struct kiln_byte_link *link, s
 KILN_MUST_USE enum kiln_status kiln_link_set_lines(struct kiln_byte_link *link,
                                                    struct kiln_ctx *ctx, unsigned mask,
                                                    unsigned levels);
+KILN_MUST_USE enum kiln_status kiln_link_set_format(struct kiln_byte_link *link,
+                                                    struct kiln_ctx *ctx,
+                                                    const struct kiln_uart_format *format);
+KILN_MUST_USE enum kiln_status kiln_link_set_break(struct kiln_byte_link *link,
+                                                   struct kiln_ctx *ctx, bool on);
+KILN_MUST_USE enum kiln_status kiln_link_get_lines(struct kiln_byte_link *link,
+                                                   struct kiln_ctx *ctx, unsigned *out_levels);
 KILN_MUST_USE enum kiln_status kiln_link_reopen(struct kiln_byte_link *link, struct kiln_ctx *ctx);
 KILN_MUST_USE enum kiln_status kiln_link_release(struct kiln_byte_link *link, struct kiln_ctx *ctx);
 int kiln_link_poll_fd(const struct kiln_byte_link *link);

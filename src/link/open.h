@@ -13,6 +13,11 @@
 KILN_MUST_USE enum kiln_status kiln_serial_open(struct kiln_ctx *ctx, const char *path,
                                                 uint32_t baud, struct kiln_byte_link **out_link);
 
+/* The same without locks, beside other programs that may take bytes away. */
+KILN_MUST_USE enum kiln_status kiln_serial_open_shared(struct kiln_ctx *ctx, const char *path,
+                                                       uint32_t baud,
+                                                       struct kiln_byte_link **out_link);
+
 /* "host:port" of a raw TCP byte stream. */
 KILN_MUST_USE enum kiln_status kiln_tcp_open(struct kiln_ctx *ctx, const char *host_port,
                                              struct kiln_byte_link **out_link);

@@ -14,7 +14,7 @@
 
 #define ANSWER_MS  3000
 #define RX_CEILING (1u << 20) /* payload that may pile up while an answer is awaited */
-#define WAITS_MAX  6
+#define WAITS_MAX  8
 
 enum option_state { OFF, ASKED, ON };
 
@@ -40,6 +40,7 @@ struct rfc2217_link {
     struct wait wait[WAITS_MAX];
     size_t wait_count;
     uint32_t baud;
+    struct kiln_uart_format format;
     unsigned levels;
     bool ignore_control, ignore_purge;
     char host_port[300];
@@ -268,6 +269,33 @@ static enum kiln_status agree(struct rfc2217_link *link, struct kiln_ctx *ctx)
     return status;
 }
 
+struct frame_codes {
+    uint8_t parity, stop, flow;
+};
+
+static struct frame_codes codes_of(const struct kiln_uart_format *format)
+{
+    static const char parities[] = "NOEMS";
+    const char *parity = strchr(parities, format->parity);
+
+    return (struct frame_codes){
+        .parity = (uint8_t)(parity == NULL ? 1 : parity - parities + 1),
+        .stop = format->stop_half_bits == 3 ? 3 : format->stop_half_bits / 2,
+        .flow = format->rtscts    ? KILN_COM_FLOW_HARD
+                : format->xonxoff ? KILN_COM_FLOW_XON
+                                  : KILN_COM_FLOW_NONE,
+    };
+}
+
+static void add_format(struct request *request, const struct kiln_uart_format *format)
+{
+    struct frame_codes codes = codes_of(format);
+
+    add_byte(request, KILN_COM_DATASIZE, format->data_bits, 0, 255);
+    add_byte(request, KILN_COM_PARITY, codes.parity, 0, 255);
+    add_byte(request, KILN_COM_STOPSIZE, codes.stop, 0, 255);
+}
+
 static enum kiln_status start(struct rfc2217_link *link, struct kiln_ctx *ctx)
 {
     struct request request;
@@ -275,19 +303,21 @@ static enum kiln_status start(struct rfc2217_link *link, struct kiln_ctx *ctx)
     KILN_TRY(agree(link, ctx));
     begin(link, &request);
     add_baud(&request, link->baud);
-    add_byte(&request, KILN_COM_DATASIZE, 8, 0, 255);
-    add_byte(&request, KILN_COM_PARITY, 1, 0, 255);
-    add_byte(&request, KILN_COM_STOPSIZE, 1, 0, 255);
+    add_format(&request, &link->format);
     KILN_TRY(finish(&request, ctx, "the serial settings"));
     KILN_TRY(check_baud(link, ctx, link->baud));
     begin(link, &request);
     add_byte(&request, KILN_COM_MODEM_MASK, 0, 1, 0);
     add_byte(&request, KILN_COM_LINESTATE_MASK, 0, 1, 0);
-    add_byte(&request, KILN_COM_CONTROL, KILN_COM_FLOW_NONE, 1, 0);
+    add_byte(&request, KILN_COM_CONTROL, codes_of(&link->format).flow, 1, 0);
     add_line(&request, KILN_COM_DTR_OFF, false);
     add_line(&request, KILN_COM_RTS_OFF, false);
+    add_byte(&request, KILN_COM_PURGE, KILN_COM_PURGE_RX, 1, 0);
     link->levels = 0;
-    return finish(&request, ctx, "DTR and RTS");
+    KILN_TRY(finish(&request, ctx, "DTR and RTS"));
+    /* What came before was read at other settings, as on a local port. */
+    kiln_buf_clear(&link->rx);
+    return KILN_OK;
 }
 
 /* ---- the ops ---- */
@@ -371,6 +401,40 @@ static enum kiln_status rfc2217_set_lines(struct kiln_byte_link *self, struct ki
     return finish(&request, ctx, "DTR and RTS");
 }
 
+static enum kiln_status rfc2217_set_format(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                           const struct kiln_uart_format *format)
+{
+    struct rfc2217_link *link = self_of(self);
+    struct frame_codes codes = codes_of(format);
+    struct request request;
+
+    begin(link, &request);
+    add_format(&request, format);
+    KILN_TRY(finish(&request, ctx, "the serial settings"));
+    if (link->wait[0].value != format->data_bits || link->wait[1].value != codes.parity ||
+        link->wait[2].value != codes.stop)
+        kiln_log(ctx, KILN_LOG_WARN, "link",
+                 "%s does not take data bits %u, parity %c; bytes may be wrong", link->host_port,
+                 format->data_bits, format->parity);
+    link->format = *format;
+    begin(link, &request);
+    add_byte(&request, KILN_COM_CONTROL, codes.flow, 1, 0);
+    return finish(&request, ctx, "flow control");
+}
+
+static enum kiln_status rfc2217_set_break(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                          bool on)
+{
+    struct rfc2217_link *link = self_of(self);
+    bool wait = !link->ignore_control;
+    struct request request;
+
+    begin(link, &request);
+    add_byte(&request, KILN_COM_CONTROL, on ? KILN_COM_BREAK_ON : KILN_COM_BREAK_OFF,
+             wait ? KILN_COM_BREAK_ON : 1, wait ? KILN_COM_BREAK_OFF : 0);
+    return finish(&request, ctx, "a break");
+}
+
 static enum kiln_status rfc2217_reopen(struct kiln_byte_link *self, struct kiln_ctx *ctx)
 {
     KILN_TRY(kiln_link_reopen(self->below, ctx));
@@ -413,6 +477,8 @@ static const struct kiln_byte_link_ops rfc2217_ops = {
     .discard_input = rfc2217_discard,
     .set_baud = rfc2217_set_baud,
     .set_lines = rfc2217_set_lines,
+    .set_format = rfc2217_set_format,
+    .set_break = rfc2217_set_break,
     .reopen = rfc2217_reopen,
     .release = kiln_byte_pass_release,
     .poll_fd = rfc2217_poll_fd,
@@ -449,6 +515,7 @@ enum kiln_status kiln_rfc2217_open(struct kiln_ctx *ctx, const char *host_port, 
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
     link->base.ops = &rfc2217_ops;
     link->baud = baud;
+    link->format = KILN_UART_8N1;
     kiln_buf_init(&link->rx, RX_CEILING);
     kiln_buf_init(&link->replies, RX_CEILING);
     status = parse(link, ctx, host_port);

@@ -56,6 +56,23 @@ static enum kiln_status serial_set_lines(struct kiln_byte_link *self, struct kil
     return kiln_port_set_lines(port_of(self), ctx, mask, levels);
 }
 
+static enum kiln_status serial_set_format(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                          const struct kiln_uart_format *format)
+{
+    return kiln_port_set_format(port_of(self), ctx, format);
+}
+
+static enum kiln_status serial_set_break(struct kiln_byte_link *self, struct kiln_ctx *ctx, bool on)
+{
+    return kiln_port_set_break(port_of(self), ctx, on);
+}
+
+static enum kiln_status serial_get_lines(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                         unsigned *out_levels)
+{
+    return kiln_port_get_lines(port_of(self), ctx, out_levels);
+}
+
 /* A port that has just appeared may not have its owner yet, or be probed by another program. */
 static bool worth_another_try(enum kiln_status status)
 {
@@ -86,7 +103,7 @@ static enum kiln_status serial_reopen(struct kiln_byte_link *self, struct kiln_c
         status = KILN_E_NO_DEVICE;
         if (before.place.place[0] == '\0' ||
             kiln_port_at_place(before.place.place, path, sizeof path))
-            status = kiln_port_open(ctx, path, before.baud, &link->port);
+            status = kiln_port_open(ctx, path, &before.setup, &link->port);
         if (status == KILN_OK || !worth_another_try(status))
             break;
         if (kiln_ctx_cancelled(ctx))
@@ -149,6 +166,9 @@ static const struct kiln_byte_link_ops serial_ops = {
     .discard_input = serial_discard,
     .set_baud = serial_set_baud,
     .set_lines = serial_set_lines,
+    .set_format = serial_set_format,
+    .set_break = serial_set_break,
+    .get_lines = serial_get_lines,
     .reopen = serial_reopen,
     .release = serial_release,
     .poll_fd = serial_poll_fd,
@@ -157,7 +177,8 @@ static const struct kiln_byte_link_ops serial_ops = {
     .close = serial_close,
 };
 
-enum kiln_status kiln_serial_open(struct kiln_ctx *ctx, const char *path, uint32_t baud,
+static enum kiln_status open_link(struct kiln_ctx *ctx, const char *path,
+                                  const struct kiln_port_setup *setup,
                                   struct kiln_byte_link **out_link)
 {
     struct serial_link *link = calloc(1, sizeof *link);
@@ -166,7 +187,7 @@ enum kiln_status kiln_serial_open(struct kiln_ctx *ctx, const char *path, uint32
     if (link == NULL)
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
     link->base.ops = &serial_ops;
-    status = kiln_port_open(ctx, path, baud, &link->port);
+    status = kiln_port_open(ctx, path, setup, &link->port);
     if (status != KILN_OK) {
         free(link);
         return status;
@@ -175,4 +196,20 @@ enum kiln_status kiln_serial_open(struct kiln_ctx *ctx, const char *path, uint32
     link->port.no_uart = lacks_uart(&link->port);
     *out_link = &link->base;
     return KILN_OK;
+}
+
+enum kiln_status kiln_serial_open(struct kiln_ctx *ctx, const char *path, uint32_t baud,
+                                  struct kiln_byte_link **out_link)
+{
+    const struct kiln_port_setup setup = {.baud = baud, .format = KILN_UART_8N1};
+
+    return open_link(ctx, path, &setup, out_link);
+}
+
+enum kiln_status kiln_serial_open_shared(struct kiln_ctx *ctx, const char *path, uint32_t baud,
+                                         struct kiln_byte_link **out_link)
+{
+    const struct kiln_port_setup setup = {.baud = baud, .format = KILN_UART_8N1, .shared = true};
+
+    return open_link(ctx, path, &setup, out_link);
 }

@@ -3,7 +3,6 @@
 #include "base/bytes.h"
 #include "monitor/monitor.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define KEY_EXIT   0x1d /* Ctrl-] */
@@ -11,6 +10,25 @@
 #define KEY_ESCAPE 0x1b
 #define KEY_CANCEL 0x03
 #define KEY_ERASE  0x7f
+
+char kiln_monitor_exit_key(const struct kiln_monitor *m)
+{
+    return m->options.exit_key != 0 ? m->options.exit_key : KEY_EXIT;
+}
+
+char kiln_monitor_menu_key(const struct kiln_monitor *m)
+{
+    return m->options.menu_key != 0 ? m->options.menu_key : KEY_MENU;
+}
+
+const char *kiln_monitor_key_name(char key, char *text)
+{
+    if ((uint8_t)key < 0x20)
+        snprintf(text, 8, "Ctrl-%c", key + 0x40);
+    else
+        snprintf(text, 8, "%c", key);
+    return text;
+}
 
 /* ---- what is sent ---- */
 
@@ -21,11 +39,34 @@ static const char *eol_of(const struct kiln_monitor *m)
     return ends[m->options.send_eol];
 }
 
+static void show_echo(struct kiln_monitor *m)
+{
+    static const char on[] = "\033[36m", off[] = "\033[0m";
+
+    if (m->echoed.len == 0)
+        return;
+    if (m->options.color)
+        kiln_monitor_show(m, on, sizeof on - 1);
+    kiln_monitor_show(m, (const char *)m->echoed.data, m->echoed.len);
+    if (m->options.color)
+        kiln_monitor_show(m, off, sizeof off - 1);
+    kiln_buf_clear(&m->echoed);
+}
+
 static void send_queued(struct kiln_monitor *m)
 {
-    if (m->queued_len > 0)
+    struct kiln_buf encoded;
+
+    if (m->queued_len > 0 && m->encode.on && !m->options.send_hex) {
+        kiln_buf_init(&encoded, 8 * sizeof m->queued);
+        kiln_recode_put(&m->encode, m->queued, m->queued_len, &encoded);
+        kiln_monitor_transmit(m, encoded.data, encoded.len);
+        kiln_buf_dispose(&encoded);
+    } else if (m->queued_len > 0) {
         kiln_monitor_transmit(m, m->queued, m->queued_len);
+    }
     m->queued_len = 0;
+    show_echo(m);
 }
 
 static void queue(struct kiln_monitor *m, const char *bytes, size_t len)
@@ -36,30 +77,92 @@ static void queue(struct kiln_monitor *m, const char *bytes, size_t len)
     m->queued_len += len;
 }
 
+static void echo(struct kiln_monitor *m, const char *text, size_t len)
+{
+    if (m->options.echo)
+        (void)!kiln_buf_append(&m->echoed, text, len);
+}
+
+static int digit_of(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    byte |= 0x20;
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* Two digits are a byte; everything else only parts them. */
+static void send_digit(struct kiln_monitor *m, uint8_t byte)
+{
+    int digit = digit_of(byte);
+    char whole;
+
+    if (digit < 0) {
+        m->nibble = -1;
+        return;
+    }
+    if (m->nibble < 0) {
+        m->nibble = digit;
+        return;
+    }
+    whole = (char)(m->nibble << 4 | digit);
+    m->nibble = -1;
+    queue(m, &whole, 1);
+}
+
+/* The last character of the line that is not sent yet. */
+static void erase_typed(struct kiln_monitor *m)
+{
+    if (m->queued_len == 0)
+        return;
+    while (m->queued_len > 1 && (m->queued[m->queued_len - 1] & 0xc0) == 0x80)
+        m->queued_len--;
+    m->queued_len--;
+    echo(m, "\b \b", 3);
+}
+
 /* From a keyboard Enter is CR, from a file or pipe LF, with or without CR before it. */
 static void send_typed(struct kiln_monitor *m, uint8_t byte)
 {
     bool after_cr = m->pasted_cr;
     const char *eol = eol_of(m);
+    char shown = byte == '\r' ? '\n' : (char)byte;
 
     m->pasted_cr = byte == '\r';
     if (byte == '\n' && after_cr)
         return;
-    if (byte == '\r' || byte == '\n')
+    if (m->options.by_line && (byte == KEY_ERASE || byte == '\b')) {
+        erase_typed(m);
+        return;
+    }
+    if (m->options.send_hex)
+        send_digit(m, byte);
+    else if (byte == '\r' || byte == '\n')
         queue(m, eol, strlen(eol));
     else
         queue(m, (const char *)&byte, 1);
-    if (m->options.echo) {
-        char shown = byte == '\r' ? '\n' : (char)byte;
+    echo(m, &shown, 1);
+    if (m->options.by_line && shown == '\n')
+        send_queued(m);
+}
 
-        kiln_monitor_show(m, &shown, 1);
-    }
+void kiln_monitor_send_digits(struct kiln_monitor *m, const char *text)
+{
+    bool before = m->options.send_hex;
+
+    m->options.send_hex = true;
+    m->nibble = -1;
+    for (; *text != '\0'; text++)
+        send_digit(m, (uint8_t)*text);
+    send_queued(m);
+    m->options.send_hex = before;
+    m->nibble = -1;
 }
 
 /* ---- questions ---- */
 
-static void ask(struct kiln_monitor *m, const char *question,
-                void (*answer)(struct kiln_monitor *m, const char *text))
+void kiln_monitor_ask(struct kiln_monitor *m, const char *question,
+                      void (*answer)(struct kiln_monitor *m, const char *text))
 {
     char text[160];
     int len = snprintf(text, sizeof text, "--- %s ", question);
@@ -89,227 +192,69 @@ static void take_answer(struct kiln_monitor *m, uint8_t byte)
     }
 }
 
-static void answer_rate(struct kiln_monitor *m, const char *text)
+/* ---- every byte ---- */
+
+static void take_behind_menu(struct kiln_monitor *m, uint8_t byte)
 {
-    char *end;
-    unsigned long baud = strtoul(text, &end, 10);
-
-    if (text[0] == '\0') {
-        kiln_monitor_say(m, "looking for the rate");
-        kiln_monitor_set_rate(m, 0);
-    } else if (*end != '\0' || baud == 0 || baud > 20000000) {
-        kiln_monitor_say(m, "'%s' is no rate", text);
-    } else {
-        kiln_monitor_set_rate(m, (uint32_t)baud);
-        kiln_monitor_say(m, "%s at %u baud", m->port, m->rate.current);
-    }
-}
-
-static void answer_filter(struct kiln_monitor *m, const char *text)
-{
-    if (kiln_monitor_set_filter(m, text) != KILN_OK)
-        kiln_monitor_say(m, "%s", m->ctx.error.message);
-    else
-        kiln_monitor_say(m, m->has_filter ? "only lines that match %s" : "all lines", text);
-}
-
-static void answer_log(struct kiln_monitor *m, const char *text)
-{
-    if (kiln_monitor_set_log(m, text) != KILN_OK)
-        kiln_monitor_say(m, "%s", m->ctx.error.message);
-    else
-        kiln_monitor_say(m, m->log != NULL ? "everything goes to %s too" : "no log", text);
-}
-
-static void answer_send(struct kiln_monitor *m, const char *text)
-{
-    if (text[0] != '\0' && kiln_monitor_send_file(m, text) != KILN_OK)
-        kiln_monitor_say(m, "%s", m->ctx.error.message);
-}
-
-/* ---- the menu ---- */
-
-static void do_reset(struct kiln_monitor *m)
-{
-    kiln_monitor_say(m, "reset");
-    kiln_monitor_sequence(m, false);
-}
-
-static void do_bootloader(struct kiln_monitor *m)
-{
-    kiln_monitor_say(m, "into the bootloader");
-    kiln_monitor_sequence(m, true);
-}
-
-static void do_rate(struct kiln_monitor *m)
-{
-    ask(m, "baud rate (nothing: find it):", answer_rate);
-}
-
-static void do_hex(struct kiln_monitor *m)
-{
-    kiln_view_break(&m->screen, &m->out);
-    m->options.hex = m->screen.options.hex = !m->options.hex;
-    kiln_monitor_say(m, m->options.hex ? "hexadecimal" : "text");
-}
-
-static void do_time(struct kiln_monitor *m)
-{
-    static const char *const words[] = {"no times", "time of day", "time since the line before"};
-
-    m->options.time = (enum kiln_monitor_time)((m->options.time + 1) % 3);
-    m->screen.options.time = m->file.options.time = m->options.time;
-    kiln_monitor_say(m, "%s", words[m->options.time]);
-}
-
-static void do_log(struct kiln_monitor *m)
-{
-    ask(m, m->log != NULL ? "other log file (nothing: end the log):" : "log file:", answer_log);
-}
-
-static void do_echo(struct kiln_monitor *m)
-{
-    m->options.echo = !m->options.echo;
-    kiln_monitor_say(m, m->options.echo ? "echo" : "no echo");
-}
-
-static void do_eol(struct kiln_monitor *m)
-{
-    static const char *const words[] = {"CR LF", "CR", "LF"};
-
-    m->options.send_eol = (enum kiln_monitor_eol)((m->options.send_eol + 1) % 3);
-    kiln_monitor_say(m, "Enter sends %s", words[m->options.send_eol]);
-}
-
-static void do_filter(struct kiln_monitor *m)
-{
-    ask(m, "only lines that match (nothing: all):", answer_filter);
-}
-
-static void do_level(struct kiln_monitor *m)
-{
-    static const char order[] = "\0EWIDV";
-    const char *at = memchr(order, m->options.level, sizeof order - 1);
-    size_t next = at == NULL ? 0 : (size_t)(at - order + 1) % (sizeof order - 1);
-
-    m->options.level = m->screen.options.level = order[next];
-    if (m->options.level == 0)
-        kiln_monitor_say(m, "log lines of all levels");
-    else
-        kiln_monitor_say(m, "log lines of level %c and above", m->options.level);
-}
-
-static void do_send(struct kiln_monitor *m)
-{
-    ask(m, "file to send:", answer_send);
-}
-
-static void toggle(struct kiln_monitor *m, unsigned line, const char *name)
-{
-    m->lines ^= line;
-    if (kiln_link_set_lines(m->link, &m->ctx, line, m->lines) != KILN_OK)
-        kiln_monitor_say(m, "%s", m->ctx.error.message);
-    else
-        kiln_monitor_say(m, "%s %s", name, (m->lines & line) != 0 ? "asserted" : "released");
-}
-
-static void do_dtr(struct kiln_monitor *m)
-{
-    toggle(m, KILN_LINE_DTR, "DTR");
-}
-
-static void do_rts(struct kiln_monitor *m)
-{
-    toggle(m, KILN_LINE_RTS, "RTS");
-}
-
-static void do_quit(struct kiln_monitor *m)
-{
-    m->ended = true;
-}
-
-static void do_help(struct kiln_monitor *m);
-
-static const struct {
-    char key;
-    const char *what;
-    void (*run)(struct kiln_monitor *m);
-} menu[] = {
-    {'r', "reset the board", do_reset},
-    {'b', "bring it into its bootloader", do_bootloader},
-    {'f', "flash it", kiln_monitor_lend},
-    {'s', "speed: set the baud rate or find it", do_rate},
-    {'x', "hexadecimal or text", do_hex},
-    {'t', "times: none, of day, between lines", do_time},
-    {'l', "log to a file", do_log},
-    {'g', "only lines that match an expression", do_filter},
-    {'v', "only log lines of a level and above", do_level},
-    {'e', "echo what is typed", do_echo},
-    {'n', "what Enter sends: CR LF, CR, LF", do_eol},
-    {'u', "send a file", do_send},
-    {'d', "DTR on or off", do_dtr},
-    {'y', "RTS on or off", do_rts},
-    {'h', "this list", do_help},
-    {'q', "end, like Ctrl-]", do_quit},
-};
-
-static void do_help(struct kiln_monitor *m)
-{
-    kiln_monitor_say(m, "Ctrl-T, then one of these; Ctrl-T and Ctrl-] send themselves");
-    for (size_t i = 0; i < KILN_ARRAY_LEN(menu); i++)
-        kiln_monitor_say(m, "  %c  %s", menu[i].key, menu[i].what);
-}
-
-static void take_menu_key(struct kiln_monitor *m, uint8_t byte)
-{
-    uint8_t key = byte < 0x20 ? (uint8_t)(byte | 0x60) : (uint8_t)(byte | 0x20);
-
     m->menu = false;
     send_queued(m);
-    if (byte == KEY_MENU || byte == KEY_EXIT) {
+    if ((char)byte == kiln_monitor_menu_key(m) || (char)byte == kiln_monitor_exit_key(m))
         kiln_monitor_transmit(m, &byte, 1);
-        return;
-    }
-    if (byte == '?' || byte == '\b' || byte == KEY_ERASE)
-        key = 'h';
-    if (byte == KEY_ESCAPE || byte == KEY_CANCEL)
-        return;
-    for (size_t i = 0; i < KILN_ARRAY_LEN(menu); i++)
-        if ((uint8_t)menu[i].key == key) {
-            menu[i].run(m);
-            return;
-        }
-    kiln_monitor_say(m, "no such key; Ctrl-T H lists them");
+    else if (byte == '?' || byte == '\b' || byte == KEY_ERASE)
+        kiln_monitor_take_menu_key(m, 'h');
+    else if (byte != KEY_ESCAPE && byte != KEY_CANCEL)
+        kiln_monitor_take_menu_key(m,
+                                   byte < 0x20 ? (uint8_t)(byte | 0x60) : (uint8_t)(byte | 0x20));
+}
+
+static void take_key(struct kiln_monitor *m, uint8_t byte)
+{
+    if ((char)byte == kiln_monitor_exit_key(m) && !m->menu)
+        m->ended = true;
+    else if (m->prompt != NULL)
+        take_answer(m, byte);
+    else if (m->menu)
+        take_behind_menu(m, byte);
+    else if ((char)byte == kiln_monitor_menu_key(m))
+        m->menu = true;
+    else if (m->state == KILN_MONITOR_PARKED)
+        kiln_monitor_resume(m);
+    else
+        send_typed(m, byte);
 }
 
 void kiln_monitor_take_input(struct kiln_monitor *m, const uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i < len && !m->ended; i++) {
-        if (!m->options.keys)
-            send_typed(m, bytes[i]);
-        else if (bytes[i] == KEY_EXIT && !m->menu)
-            m->ended = true;
-        else if (m->prompt != NULL)
-            take_answer(m, bytes[i]);
-        else if (m->menu)
-            take_menu_key(m, bytes[i]);
-        else if (bytes[i] == KEY_MENU)
-            m->menu = true;
+        if (m->options.keys)
+            take_key(m, bytes[i]);
         else
             send_typed(m, bytes[i]);
     }
+    if (m->options.by_line)
+        show_echo(m);
+    else
+        send_queued(m);
+}
+
+void kiln_monitor_end_input(struct kiln_monitor *m)
+{
+    m->input_open = false;
     send_queued(m);
 }
 
 void kiln_monitor_greet(struct kiln_monitor *m)
 {
-    char rate[32] = "";
+    char rate[32] = "", leave[8], menu[8];
 
     if ((kiln_link_caps(m->link) & KILN_LINK_BAUD) != 0)
         snprintf(rate, sizeof rate, " at %u baud", m->rate.current);
-    if (m->options.keys)
-        kiln_monitor_say(m, "%s%s | Ctrl-] ends | Ctrl-T R resets, B bootloader,%s H all keys",
-                         m->port, rate, m->sink.flash != NULL ? " F flashes," : "");
-    else
+    if (!m->options.keys) {
         kiln_monitor_say(m, "%s%s", m->port, rate);
+        return;
+    }
+    kiln_monitor_key_name(kiln_monitor_exit_key(m), leave);
+    kiln_monitor_key_name(kiln_monitor_menu_key(m), menu);
+    kiln_monitor_say(m, "%s%s | %s ends | %s R resets, B bootloader,%s H all keys", m->port, rate,
+                     leave, menu, m->sink.flash != NULL ? " F flashes," : "");
 }

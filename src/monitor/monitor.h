@@ -8,6 +8,7 @@
 #include "monitor/crash.h"
 #include "monitor/explain.h"
 #include "monitor/rate.h"
+#include "monitor/recode.h"
 #include "monitor/symbols.h"
 #include "monitor/view.h"
 #include "os/yield.h"
@@ -19,8 +20,9 @@
 
 enum kiln_monitor_state {
     KILN_MONITOR_OPEN,
-    KILN_MONITOR_GONE,   /* the board left; it is waited for */
-    KILN_MONITOR_YIELDED /* another program has the port for a while */
+    KILN_MONITOR_GONE,    /* the board left; it is waited for */
+    KILN_MONITOR_YIELDED, /* another program has the port for a while */
+    KILN_MONITOR_PARKED   /* ... the user took it away; a key takes it back */
 };
 
 struct kiln_monitor {
@@ -39,7 +41,7 @@ struct kiln_monitor {
     struct kiln_buf out; /* what is to be shown */
     bool idle;           /* nothing is held back */
     FILE *log, *send;
-    char log_path[KILN_PROMPT_MAX];
+    unsigned long sent; /* so many bytes of the file */
     regex_t filter;
     bool has_filter;
     struct kiln_annotator annotators[2];
@@ -52,10 +54,16 @@ struct kiln_monitor {
     struct kiln_yield_server yield;
     struct kiln_reset_sequence bootloader;
     bool has_sequence; /* `bootloader` is the user's own */
-    unsigned lines;    /* as toggled by keys */
+    struct kiln_uart_format format;
+    unsigned lines; /* DTR and RTS as the monitor left them */
+    bool breaking;
 
     /* The keyboard. */
+    struct kiln_recode encode; /* to the board's encoding */
+    char encoding[64];
     bool input_open, menu, pasted_cr, ended;
+    int nibble;             /* the first half of a byte in hexadecimal, -1: none */
+    struct kiln_buf echoed; /* what is to be shown of what was typed */
     void (*prompt)(struct kiln_monitor *monitor, const char *text); /* asks for a line */
     uint8_t queued[512];                                            /* on its way to the board */
     size_t queued_len;
@@ -81,9 +89,6 @@ void kiln_monitor_say(struct kiln_monitor *monitor, const char *format, ...) KIL
 /* Sends to the board, if it is there. */
 void kiln_monitor_transmit(struct kiln_monitor *monitor, const uint8_t *bytes, size_t len);
 
-/* Runs a sequence on DTR and RTS; says what comes of it. */
-void kiln_monitor_sequence(struct kiln_monitor *monitor, bool bootloader);
-
 /* The port is closed, `what` is done, the port is opened again. */
 void kiln_monitor_lend(struct kiln_monitor *monitor);
 
@@ -97,12 +102,68 @@ KILN_MUST_USE enum kiln_status kiln_monitor_set_log(struct kiln_monitor *monitor
 KILN_MUST_USE enum kiln_status kiln_monitor_send_file(struct kiln_monitor *monitor,
                                                       const char *path);
 
+/* Closes the port until kiln_monitor_resume(). */
+void kiln_monitor_park(struct kiln_monitor *monitor);
+void kiln_monitor_resume(struct kiln_monitor *monitor);
+
 /* Shows bytes of the monitor's own (echo, prompts) on the screen. */
 void kiln_monitor_show(struct kiln_monitor *monitor, const char *text, size_t len);
+
+/* ---- open.c ---- */
+
+/* Opens another port and leaves the one there is; the latter stays if that fails. */
+KILN_MUST_USE enum kiln_status kiln_monitor_set_port(struct kiln_monitor *monitor,
+                                                     const char *selector);
+
+/* The board's encoding from now on, both ways. */
+KILN_MUST_USE enum kiln_status kiln_monitor_set_encoding(struct kiln_monitor *monitor,
+                                                         const char *name);
+
+/* ---- lines.c ---- */
+
+/* Framing, flow control, DTR and RTS of a port that was just opened. */
+void kiln_monitor_set_up_port(struct kiln_monitor *monitor);
+
+/* Runs a sequence on DTR and RTS; says what comes of it. */
+void kiln_monitor_sequence(struct kiln_monitor *monitor, bool bootloader);
+
+/* DTR and RTS that are wires, and no requests on USB: those also mean other things. */
+bool kiln_monitor_has_reset_line(const struct kiln_monitor *monitor);
+
+void kiln_monitor_toggle_line(struct kiln_monitor *monitor, unsigned line, const char *name);
+void kiln_monitor_toggle_break(struct kiln_monitor *monitor);
+void kiln_monitor_set_format(struct kiln_monitor *monitor, const struct kiln_uart_format *format);
+
+/* "8N1", "7E1.5". Flow control is left as it is. False if it is none. */
+bool kiln_monitor_read_format(const char *text, struct kiln_uart_format *format);
+/* `text` has room for 8 bytes. */
+const char *kiln_monitor_format_text(const struct kiln_uart_format *format, char *text);
+
+/* Says how port and screen are set. */
+void kiln_monitor_tell_settings(struct kiln_monitor *monitor);
+
+/* ---- menu.c ---- */
+
+/* The key behind the menu key. */
+void kiln_monitor_take_menu_key(struct kiln_monitor *monitor, uint8_t key);
 
 /* ---- keys.c ---- */
 
 void kiln_monitor_take_input(struct kiln_monitor *monitor, const uint8_t *bytes, size_t len);
+/* No more will be typed. */
+void kiln_monitor_end_input(struct kiln_monitor *monitor);
+
+char kiln_monitor_exit_key(const struct kiln_monitor *monitor);
+char kiln_monitor_menu_key(const struct kiln_monitor *monitor);
+/* "Ctrl-]"; `text` has room for 8 bytes. */
+const char *kiln_monitor_key_name(char key, char *text);
+
+/* Asks for a line, of which `answer` gets the text. */
+void kiln_monitor_ask(struct kiln_monitor *monitor, const char *question,
+                      void (*answer)(struct kiln_monitor *monitor, const char *text));
+
+/* Sends what the prompt got: "41 42 0d" as bytes. */
+void kiln_monitor_send_digits(struct kiln_monitor *monitor, const char *text);
 
 /* The line that the session begins with. */
 void kiln_monitor_greet(struct kiln_monitor *monitor);

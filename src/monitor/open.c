@@ -61,6 +61,25 @@ enum kiln_status kiln_monitor_set_log(struct kiln_monitor *m, const char *path)
     return KILN_OK;
 }
 
+enum kiln_status kiln_monitor_set_encoding(struct kiln_monitor *m, const char *name)
+{
+    struct kiln_recode encode = {.on = false};
+
+    if ((!kiln_recode_is_utf8(name) && !kiln_recode_open(&encode, "UTF-8", name)) ||
+        strlen(name) >= sizeof m->encoding || !kiln_view_set_encoding(&m->screen, name) ||
+        !kiln_view_set_encoding(&m->file, name)) {
+        kiln_recode_close(&encode);
+        return kiln_fail(&m->ctx, KILN_E_ARG,
+                         "this system knows no encoding '%.40s'; `iconv -l` "
+                         "lists those it knows",
+                         name);
+    }
+    kiln_recode_close(&m->encode);
+    m->encode = encode;
+    snprintf(m->encoding, sizeof m->encoding, "%s", name);
+    return KILN_OK;
+}
+
 /* ---- the filters ---- */
 
 static void explain_line(void *user, const char *text, struct kiln_buf *out)
@@ -112,7 +131,7 @@ static void init_views(struct kiln_monitor *m, int64_t wall_ns)
         .time = m->options.time,
         .hex = m->options.hex,
         .color = m->options.color,
-        .visible = m->options.visible,
+        .show = m->options.show,
         .json = m->options.json,
         .level = m->options.level,
         .wall_ns = wall_ns - (int64_t)kiln_ctx_now_ns(&m->ctx),
@@ -123,7 +142,7 @@ static void init_views(struct kiln_monitor *m, int64_t wall_ns)
     kiln_view_init(&m->screen, &view);
     /* A log is complete and can be read by anything. */
     view.hex = view.color = view.json = false;
-    view.visible = false;
+    view.show = KILN_MONITOR_DIRECT;
     view.level = 0;
     view.annotator_count = 0;
     kiln_view_init(&m->file, &view);
@@ -140,6 +159,8 @@ static enum kiln_status prepare(struct kiln_monitor *m)
         m->has_sequence = true;
     }
     KILN_TRY(open_symbols(m));
+    if (m->options.encoding != NULL)
+        KILN_TRY(kiln_monitor_set_encoding(m, m->options.encoding));
     KILN_TRY(kiln_monitor_set_filter(m, m->options.filter));
     KILN_TRY(kiln_monitor_set_log(m, m->options.log));
     if (m->options.send != NULL)
@@ -170,6 +191,13 @@ enum kiln_status kiln_monitor_create(const struct kiln_monitor_options *options,
     m->sink = *sink;
     m->idle = true;
     m->input_open = options->input >= 0;
+    m->nibble = -1;
+    m->format.data_bits = options->data_bits != 0 ? options->data_bits : 8;
+    m->format.parity = options->parity != 0 ? options->parity : 'N';
+    m->format.stop_half_bits = options->stop_half_bits != 0 ? options->stop_half_bits : 2;
+    m->format.rtscts = options->rtscts;
+    m->format.xonxoff = options->xonxoff;
+    kiln_buf_init(&m->echoed, 8 * sizeof m->queued);
     kiln_yield_init(&m->yield);
     kiln_rate_init(&m->rate, baud, options->baud == 0 || options->find_rate);
     kiln_buf_init(&m->out, OUT_MAX);
@@ -203,6 +231,13 @@ static enum kiln_status open_simulated(struct kiln_monitor *m, const char *text,
     return kiln_sim_byte_link(&m->ctx, uart, true, m->rate.current, out_link);
 }
 
+static enum kiln_status open_path(struct kiln_monitor *m, const char *path,
+                                  struct kiln_byte_link **out_link)
+{
+    return (m->options.shared ? kiln_serial_open_shared
+                              : kiln_serial_open)(&m->ctx, path, m->rate.current, out_link);
+}
+
 static enum kiln_status open_local(struct kiln_monitor *m, const char *selector,
                                    struct kiln_byte_link **out_link)
 {
@@ -217,7 +252,7 @@ static enum kiln_status open_local(struct kiln_monitor *m, const char *selector,
         status = kiln_fail(&m->ctx, KILN_E_UNSUPPORTED, "%s has no serial port to listen to",
                            list.items[0].title);
     else
-        status = kiln_serial_open(&m->ctx, list.items[0].port, m->rate.current, out_link);
+        status = open_path(m, list.items[0].port, out_link);
     kiln_device_list_free(&list);
     return status;
 }
@@ -231,8 +266,20 @@ static enum kiln_status open_link(struct kiln_monitor *m, const char *selector,
         return kiln_network_open(&m->ctx, selector, m->rate.current, out_link);
     /* A name that stays when the number changes, like /dev/serial/by-id/..., is kept as it is. */
     if (selector[0] == '/')
-        return kiln_serial_open(&m->ctx, selector, m->rate.current, out_link);
+        return open_path(m, selector, out_link);
     return open_local(m, selector, out_link);
+}
+
+enum kiln_status kiln_monitor_set_port(struct kiln_monitor *m, const char *selector)
+{
+    struct kiln_byte_link *link = NULL;
+
+    KILN_TRY(open_link(m, selector, &link));
+    kiln_link_close(m->link);
+    kiln_monitor_take_link(m, link);
+    kiln_monitor_set_up_port(m);
+    kiln_monitor_say(m, "%s at %u baud", m->port, m->rate.current);
+    return KILN_OK;
 }
 
 enum kiln_status kiln_monitor_open(const struct kiln_monitor_options *options,
@@ -284,6 +331,8 @@ void kiln_monitor_free(struct kiln_monitor *m)
     kiln_view_dispose(&m->screen);
     kiln_view_dispose(&m->file);
     kiln_buf_dispose(&m->out);
+    kiln_buf_dispose(&m->echoed);
+    kiln_recode_close(&m->encode);
     kiln_cancel_dispose(&m->cancel);
     free(m);
 }

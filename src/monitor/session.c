@@ -2,6 +2,7 @@
 /* The loop of a monitor: one wait for the board, the keyboard and whoever wants the port. */
 #include "base/bytes.h"
 #include "monitor/monitor.h"
+#include "monitor/text.h"
 #include "os/wait.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #define PATIENCE_MS  2000
 #define SLICE_MS     10 /* how long a link without a descriptor is listened to at a time */
 #define SEND_PIECE   512
+#define SLOWEST_BITS 12u /* of one byte on the wire */
 #define READ_MAX     65536
 
 static uint64_t now_ns(const struct kiln_monitor *m)
@@ -60,11 +62,27 @@ void kiln_monitor_say(struct kiln_monitor *m, const char *format, ...)
         fprintf(m->log, "--- %s\n", text);
 }
 
+static bool is_debugging(const struct kiln_monitor *m)
+{
+    return m->options.show == KILN_MONITOR_DEBUG && !m->options.hex && !m->options.json;
+}
+
+/* One piece that came or went, as it was. */
+static void show_piece(struct kiln_monitor *m, const char *arrow, const uint8_t *bytes, size_t len)
+{
+    (void)!kiln_buf_printf(&m->out, "%s \"", arrow);
+    kiln_text_quote(bytes, len, &m->out);
+    (void)!kiln_buf_append(&m->out, "\"\n", 2);
+}
+
 static void show_bytes(struct kiln_monitor *m, const uint8_t *bytes, size_t len)
 {
     struct kiln_buf file;
 
-    kiln_view_put(&m->screen, now_ns(m), bytes, len, &m->out);
+    if (is_debugging(m))
+        show_piece(m, "<-", bytes, len);
+    else
+        kiln_view_put(&m->screen, now_ns(m), bytes, len, &m->out);
     m->idle = false;
     m->heard_ns = now_ns(m);
     if (m->log == NULL)
@@ -118,9 +136,9 @@ static enum kiln_status come_back(struct kiln_monitor *m)
     m->retry_ns = now_ns(m) + ms(network ? RETRY_NET_MS : RETRY_MS);
     if (status == KILN_OK) {
         kiln_monitor_take_link(m, m->link);
-        m->lines = 0;
         if ((kiln_link_caps(m->link) & KILN_LINK_BAUD) != 0)
             (void)!kiln_link_set_baud(m->link, &m->ctx, m->rate.current);
+        kiln_monitor_set_up_port(m);
         if (strcmp(before, m->port) == 0)
             kiln_monitor_say(m, "%s is back", m->port);
         else
@@ -158,6 +176,23 @@ static enum kiln_status take_yield(struct kiln_monitor *m)
         break;
     }
     return KILN_OK;
+}
+
+void kiln_monitor_park(struct kiln_monitor *m)
+{
+    if (m->state == KILN_MONITOR_OPEN && kiln_link_release(m->link, &m->ctx) != KILN_OK) {
+        kiln_monitor_say(m, "%s", m->ctx.error.message);
+        return;
+    }
+    m->state = KILN_MONITOR_PARKED;
+    kiln_monitor_say(m, "%s is free for others; any key takes it back", m->port);
+}
+
+void kiln_monitor_resume(struct kiln_monitor *m)
+{
+    m->state = KILN_MONITOR_GONE;
+    m->lost_ns = m->retry_ns = now_ns(m);
+    m->told_why = false;
 }
 
 void kiln_monitor_lend(struct kiln_monitor *m)
@@ -239,59 +274,16 @@ static void take_bytes(struct kiln_monitor *m, const uint8_t *bytes, size_t len)
     obey_rate(m, verdict);
 }
 
-/* ---- DTR and RTS ---- */
-
-static const struct kiln_reset_sequence *choose_sequence(const struct kiln_monitor *m,
-                                                         bool bootloader)
-{
-    unsigned caps = kiln_link_caps(m->link);
-
-    if (bootloader && m->has_sequence)
-        return &m->bootloader;
-    if ((caps & KILN_LINK_CDC) != 0)
-        return bootloader ? &kiln_reset_usb_jtag : &kiln_reset_run_usb;
-    if (!bootloader)
-        return &kiln_reset_run;
-    return (caps & KILN_LINK_LINES_AT_ONCE) != 0 ? &kiln_reset_tight : &kiln_reset_classic;
-}
-
-static enum kiln_status run_sequence(struct kiln_monitor *m,
-                                     const struct kiln_reset_sequence *sequence)
-{
-    for (size_t i = 0; i < sequence->count; i++) {
-        const struct kiln_reset_step *step = &sequence->step[i];
-
-        if (step->mask != 0)
-            KILN_TRY(kiln_link_set_lines(m->link, &m->ctx, step->mask, step->levels));
-        if (step->wait_ms != 0)
-            KILN_TRY(kiln_sleep_ms(&m->ctx, step->wait_ms));
-    }
-    return KILN_OK;
-}
-
-void kiln_monitor_sequence(struct kiln_monitor *m, bool bootloader)
-{
-    if (m->state != KILN_MONITOR_OPEN)
-        kiln_monitor_say(m, "the board is not there");
-    else if (run_sequence(m, choose_sequence(m, bootloader)) != KILN_OK)
-        kiln_monitor_say(m, "%s", m->ctx.error.message);
-}
-
-/* DTR and RTS that are wires, and no requests on USB: those also mean other things. */
-static bool has_reset_line(const struct kiln_monitor *m)
-{
-    unsigned caps = kiln_link_caps(m->link);
-
-    return (caps & KILN_LINK_LINES) != 0 && (caps & KILN_LINK_CDC) == 0;
-}
-
 /* ---- sending ---- */
 
 void kiln_monitor_transmit(struct kiln_monitor *m, const uint8_t *bytes, size_t len)
 {
-    uint64_t saved = kiln_deadline_narrow(&m->ctx, PATIENCE_MS);
+    uint64_t wire_ms = (uint64_t)len * SLOWEST_BITS * 1000 / KILN_MAX(m->rate.current, 1u);
+    uint64_t saved = kiln_deadline_narrow(&m->ctx, (uint32_t)(PATIENCE_MS + wire_ms));
     enum kiln_status status = KILN_OK;
 
+    if (m->state == KILN_MONITOR_OPEN && is_debugging(m))
+        show_piece(m, "->", bytes, len);
     if (m->state == KILN_MONITOR_OPEN)
         status = kiln_link_write(m->link, &m->ctx, bytes, len);
     kiln_deadline_restore(&m->ctx, saved);
@@ -303,7 +295,7 @@ void kiln_monitor_transmit(struct kiln_monitor *m, const uint8_t *bytes, size_t 
 
 static void end_sending(struct kiln_monitor *m, const char *how)
 {
-    kiln_monitor_say(m, "%s", how);
+    kiln_monitor_say(m, "%s: %lu bytes", how, m->sent);
     fclose(m->send);
     m->send = NULL;
 }
@@ -315,6 +307,7 @@ static void send_piece(struct kiln_monitor *m)
 
     if (len > 0)
         kiln_monitor_transmit(m, piece, len);
+    m->sent += len;
     if (m->state != KILN_MONITOR_OPEN)
         end_sending(m, "the file was not sent to its end");
     else if (len < sizeof piece)
@@ -325,6 +318,7 @@ enum kiln_status kiln_monitor_send_file(struct kiln_monitor *m, const char *path
 {
     if (m->send != NULL)
         fclose(m->send);
+    m->sent = 0;
     m->send = fopen(path, "re");
     if (m->send == NULL)
         return kiln_fail(&m->ctx, KILN_E_IO, "cannot read %.200s: %s", path, strerror(errno));
@@ -364,7 +358,7 @@ static void read_input(struct kiln_monitor *m)
     if (len > 0)
         kiln_monitor_take_input(m, bytes, (size_t)len);
     else if (len == 0 || (errno != EAGAIN && errno != EINTR))
-        m->input_open = false;
+        kiln_monitor_end_input(m);
 }
 
 static uint64_t next_due(const struct kiln_monitor *m)
@@ -385,8 +379,8 @@ static uint64_t next_due(const struct kiln_monitor *m)
 }
 
 struct sources {
-    struct pollfd fds[4]; /* one more than there are */
-    size_t count, link, input, yield;
+    struct pollfd fds[5]; /* one more than there are */
+    size_t count, link, input, yield, output;
 };
 
 static size_t add_source(struct sources *sources, int fd)
@@ -428,7 +422,12 @@ static enum kiln_status turn(struct kiln_monitor *m)
     uint64_t due = next_due(m);
 
     sources.link = add_source(&sources, fd);
-    sources.input = add_source(&sources, m->input_open ? m->options.input : -1);
+    /* What a file or a pipe holds is not read for a board that is not there. */
+    sources.input =
+        add_source(&sources, m->input_open && (open || m->options.keys) ? m->options.input : -1);
+    sources.output = add_source(&sources, m->options.output);
+    if (sources.output != SIZE_MAX)
+        sources.fds[sources.output].events = 0; /* an error tells that the reader has left */
     sources.yield = add_source(&sources, kiln_yield_fd(&m->yield));
     if (open && fd < 0) {
         if (sources.count > 0)
@@ -437,6 +436,8 @@ static enum kiln_status turn(struct kiln_monitor *m)
     } else {
         KILN_TRY(wait_for(m, &sources, due));
     }
+    if (is_ready(&sources, sources.output))
+        m->ended = true;
     if (is_ready(&sources, sources.link))
         KILN_TRY(read_link(m, 0));
     if (is_ready(&sources, sources.input))
@@ -459,8 +460,9 @@ enum kiln_status kiln_monitor_run(struct kiln_monitor *m, struct kiln_error *out
     enum kiln_status status = KILN_OK;
 
     m->began_ns = now_ns(m);
+    kiln_monitor_set_up_port(m);
     kiln_monitor_greet(m);
-    if (m->options.reset || (m->options.reset_by_line && has_reset_line(m)))
+    if (m->options.reset || (m->options.reset_by_line && kiln_monitor_has_reset_line(m)))
         kiln_monitor_sequence(m, false);
     while (status == KILN_OK && !m->ended &&
            (m->options.duration_ms == 0 || now_ns(m) < m->began_ns + ms(m->options.duration_ms)))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CSI_MAX 32u /* no sequence in use is longer */
@@ -86,6 +87,100 @@ size_t kiln_text_visible(const char *text, size_t len, bool all, struct kiln_buf
         }
     }
     return at;
+}
+
+/* U+0000 to U+FFFF as UTF-8. */
+static void put_rune(uint32_t rune, struct kiln_buf *out)
+{
+    const uint8_t bytes[] = {(uint8_t)(0xe0 | rune >> 12), (uint8_t)(0x80 | (rune >> 6 & 0x3f)),
+                             (uint8_t)(0x80 | (rune & 0x3f))};
+
+    (void)!kiln_buf_append(out, bytes, sizeof bytes);
+}
+
+static uint32_t rune_of(const char *text, int len)
+{
+    uint32_t rune = (uint8_t)text[0] & (len > 1 ? 0xffu >> (len + 1) : 0x7fu);
+
+    for (int i = 1; i < len; i++)
+        rune = rune << 6 | ((uint8_t)text[i] & 0x3f);
+    return rune;
+}
+
+/* The number in subscript digits, with a space behind. */
+static void put_number(uint32_t number, struct kiln_buf *out)
+{
+    char digits[12];
+
+    snprintf(digits, sizeof digits, "%u", number);
+    for (const char *c = digits; *c != '\0'; c++)
+        put_rune(0x2080u + (uint32_t)(*c - '0'), out);
+    (void)!kiln_buf_append(out, " ", 1);
+}
+
+/* One character of `n` bytes, or a byte that is none (n is 0). */
+static void put_picture(enum kiln_monitor_show show, const char *at, int n, struct kiln_buf *out)
+{
+    uint8_t byte = (uint8_t)at[0];
+    bool whole = show == KILN_MONITOR_NOCONTROL;
+
+    if (byte < 0x20 && (whole || strchr("\r\n\b\t", byte) == NULL || byte == 0))
+        put_rune(0x2400u + byte, out);
+    else if (byte == 0x20 && whole)
+        put_rune(0x2423, out);
+    else if (byte < 0x7f)
+        (void)!kiln_buf_append(out, at, 1);
+    else if (show == KILN_MONITOR_PRINTABLE)
+        put_number(n > 0 ? rune_of(at, n) : byte, out);
+    else if (byte == 0x7f)
+        put_rune(0x2421, out);
+    else if (n > 0)
+        (void)!kiln_buf_append(out, at, (size_t)n);
+    else
+        put_rune(0xfffd, out);
+}
+
+size_t kiln_text_show(enum kiln_monitor_show show, const char *text, size_t len, bool all,
+                      struct kiln_buf *out)
+{
+    size_t at = 0;
+
+    if (show == KILN_MONITOR_TEXT || show == KILN_MONITOR_DEBUG)
+        return kiln_text_visible(text, len, all, out);
+    if (show == KILN_MONITOR_DIRECT) {
+        (void)!kiln_buf_append(out, text, len);
+        return len;
+    }
+    while (at < len) {
+        int n = (uint8_t)text[at] < 0x80 ? 1 : kiln_text_utf8(text + at, len - at);
+
+        if (n < 0 && !all)
+            return at;
+        n = n < 0 ? 0 : n;
+        put_picture(show, text + at, n, out);
+        at += n > 1 ? (size_t)n : 1;
+    }
+    return at;
+}
+
+void kiln_text_quote(const uint8_t *bytes, size_t len, struct kiln_buf *out)
+{
+    static const char named[] = "\a\b\t\n\v\f\r", names[] = "abtnvfr";
+
+    for (size_t at = 0; at < len;) {
+        int n = kiln_text_utf8((const char *)bytes + at, len - at);
+        const char *name = bytes[at] != 0 ? strchr(named, bytes[at]) : NULL;
+
+        if (name != NULL)
+            (void)!kiln_buf_printf(out, "\\%c", names[name - named]);
+        else if (bytes[at] == '"' || bytes[at] == '\\')
+            (void)!kiln_buf_printf(out, "\\%c", bytes[at]);
+        else if (n <= 0 || bytes[at] < 0x20 || bytes[at] == 0x7f)
+            (void)!kiln_buf_printf(out, "\\x%02x", bytes[at]);
+        else
+            (void)!kiln_buf_append(out, bytes + at, (size_t)n);
+        at += n > 1 ? (size_t)n : 1;
+    }
 }
 
 void kiln_text_json(const char *text, size_t len, struct kiln_buf *out)

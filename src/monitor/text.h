@@ -5,6 +5,8 @@
 
 #include "base/buf.h"
 
+#include <kiln/monitor.h>
+
 /* How many bytes at the start are ESC [ ... sequences. */
 size_t kiln_text_skip_csi(const char *text, size_t len);
 
@@ -14,6 +16,13 @@ size_t kiln_text_skip_csi(const char *text, size_t len);
  * an unfinished character or sequence at the end is left for the next call.
  */
 size_t kiln_text_visible(const char *text, size_t len, bool all, struct kiln_buf *out);
+
+/* The same for every way of showing; what is no character becomes U+FFFD where that is not \xNN. */
+size_t kiln_text_show(enum kiln_monitor_show show, const char *text, size_t len, bool all,
+                      struct kiln_buf *out);
+
+/* Appends the bytes as the inside of a C string: \r, \n, \x1b, and UTF-8 as it is. */
+void kiln_text_quote(const uint8_t *bytes, size_t len, struct kiln_buf *out);
 
 /* Appends the text as the inside of a JSON string, without ESC [ sequences. */
 void kiln_text_json(const char *text, size_t len, struct kiln_buf *out);

@@ -21,8 +21,21 @@ void kiln_view_init(struct kiln_view *view, const struct kiln_view_options *opti
 
 void kiln_view_dispose(struct kiln_view *view)
 {
+    kiln_recode_close(&view->recode);
     kiln_buf_dispose(&view->line);
     kiln_buf_dispose(&view->notes);
+}
+
+bool kiln_view_set_encoding(struct kiln_view *view, const char *encoding)
+{
+    struct kiln_recode recode = {.on = false};
+
+    if (encoding != NULL && !kiln_recode_is_utf8(encoding) &&
+        !kiln_recode_open(&recode, encoding, "UTF-8"))
+        return false;
+    kiln_recode_close(&view->recode);
+    view->recode = recode;
+    return true;
 }
 
 static void put(struct kiln_buf *out, const void *bytes, size_t len)
@@ -149,13 +162,8 @@ static void show_rest(struct kiln_view *view, bool all, struct kiln_buf *out)
         return;
     if (!view->started)
         begin_line(view, out);
-    if (view->options.visible) {
-        view->shown +=
-            kiln_text_visible(line + view->shown, view->line.len - view->shown, all, out);
-    } else {
-        put(out, line + view->shown, view->line.len - view->shown);
-        view->shown = view->line.len;
-    }
+    view->shown += kiln_text_show(view->options.show, line + view->shown,
+                                  view->line.len - view->shown, all, out);
 }
 
 static bool passes(const struct kiln_view *view)
@@ -244,6 +252,13 @@ static void take_byte(struct kiln_view *view, uint64_t now_ns, uint8_t byte, str
     bool cr = view->cr;
 
     view->cr = false;
+    if (view->options.show == KILN_MONITOR_NOCONTROL && !view->options.json &&
+        (byte == '\n' || byte == '\r')) {
+        take_char(view, now_ns, byte, out);
+        if (byte == (ends == KILN_MONITOR_END_CR ? '\r' : '\n'))
+            end_line(view, out);
+        return;
+    }
     if (byte == '\n' && ends != KILN_MONITOR_END_CR) {
         if (view->line.len == 0)
             view->line_ns = now_ns;
@@ -306,12 +321,21 @@ static void put_hex(struct kiln_view *view, uint64_t now_ns, const uint8_t *byte
 void kiln_view_put(struct kiln_view *view, uint64_t now_ns, const uint8_t *bytes, size_t len,
                    struct kiln_buf *out)
 {
+    struct kiln_buf text;
+
     if (view->options.hex && !view->options.json) {
         put_hex(view, now_ns, bytes, len, out);
         return;
     }
+    kiln_buf_init(&text, 8 * len + 64);
+    if (view->recode.on) {
+        kiln_recode_put(&view->recode, bytes, len, &text);
+        bytes = text.data;
+        len = text.len;
+    }
     for (size_t i = 0; i < len; i++)
         take_byte(view, now_ns, bytes[i], out);
+    kiln_buf_dispose(&text);
     if (!by_lines(view))
         show_rest(view, false, out);
 }

@@ -7,6 +7,7 @@
 #define KILN_MONITOR_VIEW_H
 
 #include "base/buf.h"
+#include "monitor/recode.h"
 
 #include <kiln/monitor.h>
 #include <regex.h>
@@ -22,7 +23,8 @@ struct kiln_annotator {
 struct kiln_view_options {
     enum kiln_monitor_line_end line_end;
     enum kiln_monitor_time time;
-    bool hex, color, visible, json;
+    bool hex, color, json;
+    enum kiln_monitor_show show;
     char level;                              /* see kiln_monitor_options */
     const regex_t *filter;                   /* borrowed, NULL: none */
     int64_t wall_ns;                         /* the time of day at 0 of the session's clock */
@@ -32,6 +34,7 @@ struct kiln_view_options {
 
 struct kiln_view {
     struct kiln_view_options options;
+    struct kiln_recode recode; /* from the board's encoding */
     struct kiln_buf line;      /* the line so far, as it came, without line end */
     struct kiln_buf notes;     /* what the annotators said */
     size_t shown;              /* how much of the line has gone out */
@@ -48,6 +51,9 @@ struct kiln_view {
 
 void kiln_view_init(struct kiln_view *view, const struct kiln_view_options *options);
 void kiln_view_dispose(struct kiln_view *view);
+
+/* The board's encoding from now on; NULL: UTF-8. False, and nothing changes, if there is none of this name. */
+KILN_MUST_USE bool kiln_view_set_encoding(struct kiln_view *view, const char *encoding);
 
 /* Bytes that came at `now_ns`; what to show is appended to `out`, as far as there is memory. */
 void kiln_view_put(struct kiln_view *view, uint64_t now_ns, const uint8_t *bytes, size_t len,

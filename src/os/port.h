@@ -4,6 +4,7 @@
 #define KILN_OS_PORT_H
 
 #include "base/ctx.h"
+#include "base/uart.h"
 
 struct kiln_port_place {
     char place[64]; /* "1-1.4:1.0": USB port and interface; "" if not USB */
@@ -11,12 +12,18 @@ struct kiln_port_place {
     uint16_t vid, pid;
 };
 
+struct kiln_port_setup {
+    uint32_t baud;
+    struct kiln_uart_format format;
+    bool shared; /* locks of others do not count, and none is taken */
+};
+
 struct kiln_port {
     int fd; /* -1 while closed */
     char path[128];
     struct kiln_port_place place;
-    bool no_uart; /* set by the owner: bytes never wait for a wire */
-    uint32_t baud;
+    bool no_uart;                 /* set by the owner: bytes never wait for a wire */
+    struct kiln_port_setup setup; /* as it is now */
     bool has_lines;
     unsigned levels;       /* KILN_LINE_*-compatible: 1 DTR, 2 RTS */
     int other_lines;       /* TIOCM_ bits that are not ours to change */
@@ -27,7 +34,8 @@ struct kiln_port {
  * Opens, claims and sets up a port; see kiln_serial_open() for the promises. On failure nothing is left
  * open or locked. NO_DEVICE, DENIED, BUSY, ARG, IO, CANCELLED.
  */
-KILN_MUST_USE enum kiln_status kiln_port_open(struct kiln_ctx *ctx, const char *path, uint32_t baud,
+KILN_MUST_USE enum kiln_status kiln_port_open(struct kiln_ctx *ctx, const char *path,
+                                              const struct kiln_port_setup *setup,
                                               struct kiln_port *port);
 /* Gives what was written 100 ms to leave, drops the rest, closes. */
 void kiln_port_close(struct kiln_port *port);
@@ -43,8 +51,16 @@ KILN_MUST_USE enum kiln_status kiln_port_discard_input(struct kiln_port *port,
 /* ARG if the driver cannot make the rate within 10 %; a warning is logged above 2.5 %. */
 KILN_MUST_USE enum kiln_status kiln_port_set_baud(struct kiln_port *port, struct kiln_ctx *ctx,
                                                   uint32_t baud);
+/* A warning is logged if the driver does not take the whole of it. */
+KILN_MUST_USE enum kiln_status kiln_port_set_format(struct kiln_port *port, struct kiln_ctx *ctx,
+                                                    const struct kiln_uart_format *format);
 KILN_MUST_USE enum kiln_status kiln_port_set_lines(struct kiln_port *port, struct kiln_ctx *ctx,
                                                    unsigned mask, unsigned levels);
+KILN_MUST_USE enum kiln_status kiln_port_set_break(struct kiln_port *port, struct kiln_ctx *ctx,
+                                                   bool on);
+/* All lines as they are now, KILN_LINE_*-compatible: 1 DTR, 2 RTS, 4 CTS, 8 DSR, 16 RI, 32 CD. */
+KILN_MUST_USE enum kiln_status kiln_port_get_lines(struct kiln_port *port, struct kiln_ctx *ctx,
+                                                   unsigned *out_levels);
 
 /* ---- places (port_place_linux.c) ---- */
 

@@ -30,7 +30,6 @@
 #define MODEM_MANAGER_STEP 250
 #define CLOSE_PATIENCE_MS  100
 #define NS_PER_SECOND      1000000000ull
-#define BITS_PER_BYTE      10 /* 8N1 with its start bit */
 
 static bool means_gone(int error)
 {
@@ -52,16 +51,39 @@ static enum kiln_status check_open(const struct kiln_port *port, struct kiln_ctx
     return port->fd >= 0 ? KILN_OK : fail_io(ctx, port, "access", ENODEV);
 }
 
-static void set_raw(struct termios2 *tio, uint32_t baud)
+static tcflag_t frame_flags(const struct kiln_uart_format *format)
 {
-    tio->c_iflag = 0;
+    static const tcflag_t sizes[] = {CS5, CS6, CS7, CS8};
+    tcflag_t flags = sizes[(format->data_bits - 5) & 3];
+
+    /* Linux has no flag for one and a half: with five data bits the UART makes that of two. */
+    if (format->stop_half_bits > 2)
+        flags |= CSTOPB;
+    if (format->parity != 'N')
+        flags |= PARENB;
+    if (format->parity == 'O' || format->parity == 'M')
+        flags |= PARODD;
+    if (format->parity == 'M' || format->parity == 'S')
+        flags |= CMSPAR;
+    return flags;
+}
+
+#define FRAME_FLAGS (CSIZE | CSTOPB | PARENB | PARODD | CMSPAR)
+
+static void set_raw(struct termios2 *tio, const struct kiln_port_setup *setup)
+{
+    tio->c_iflag = setup->format.xonxoff ? IXON | IXOFF : 0;
     tio->c_oflag = 0;
     tio->c_lflag = 0;
     /* Both halves of the rate: a CIBAUD left over from another program would split them. HUPCL off, so
      * that closing the port does not reset the board. */
-    tio->c_cflag = CS8 | CREAD | CLOCAL | BOTHER | (BOTHER << IBSHIFT);
-    tio->c_ispeed = baud;
-    tio->c_ospeed = baud;
+    tio->c_cflag = frame_flags(&setup->format) | CREAD | CLOCAL | BOTHER | (BOTHER << IBSHIFT);
+    if (setup->format.rtscts)
+        tio->c_cflag |= CRTSCTS;
+    tio->c_ispeed = setup->baud;
+    tio->c_ospeed = setup->baud;
+    tio->c_cc[VSTART] = 0x11;
+    tio->c_cc[VSTOP] = 0x13;
     tio->c_cc[VMIN] = 1; /* a read of 0 bytes then means that the line hung up */
     tio->c_cc[VTIME] = 0;
 }
@@ -73,7 +95,8 @@ static enum kiln_status apply_baud(struct kiln_port *port, struct kiln_ctx *ctx,
 
     if (ioctl(port->fd, TCGETS2, &tio) != 0)
         return fail_io(ctx, port, "reading the settings", errno);
-    set_raw(&tio, baud);
+    port->setup.baud = baud;
+    set_raw(&tio, &port->setup);
     if (ioctl(port->fd, TCSETS2, &tio) != 0) {
         if (errno == EINVAL || errno == ENOTTY)
             return kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_LOWER_BAUD, "%s cannot do %u baud",
@@ -90,7 +113,11 @@ static enum kiln_status apply_baud(struct kiln_port *port, struct kiln_ctx *ctx,
     if (off > baud / 40)
         kiln_log(ctx, KILN_LOG_WARN, "link", "%s runs at %u baud instead of %u, %.1f %% off",
                  port->path, tio.c_ospeed, baud, 100.0 * off / baud);
-    port->baud = baud;
+    if (((tio.c_cflag ^ frame_flags(&port->setup.format)) & FRAME_FLAGS) != 0)
+        kiln_log(ctx, KILN_LOG_WARN, "link",
+                 "the driver of %s does not take data bits %u, "
+                 "parity %c; bytes may be wrong",
+                 port->path, port->setup.format.data_bits, port->setup.format.parity);
     return KILN_OK;
 }
 
@@ -130,15 +157,16 @@ static void ask_low_latency(const struct kiln_port *port)
 }
 
 /* One attempt: 0 or the system's error number, EWOULDBLOCK if another program holds a lock. */
-static int open_claimed(const char *path, int *out_fd)
+static int open_claimed(const char *path, bool shared, int *out_fd)
 {
     int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     int error;
 
     if (fd < 0)
         return errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        (void)ioctl(fd, TIOCEXCL);
+    if (shared || flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        if (!shared)
+            (void)ioctl(fd, TIOCEXCL);
         *out_fd = fd;
         return 0;
     }
@@ -155,7 +183,7 @@ static enum kiln_status claim(struct kiln_port *port, struct kiln_ctx *ctx)
     int error;
 
     for (;;) {
-        error = open_claimed(port->path, &port->fd);
+        error = open_claimed(port->path, port->setup.shared, &port->fd);
         if (error == 0)
             return KILN_OK;
         if (error != EBUSY || kiln_ctx_now_ns(ctx) >= give_up || !kiln_process_runs("ModemManager"))
@@ -171,7 +199,7 @@ static enum kiln_status claim(struct kiln_port *port, struct kiln_ctx *ctx)
     }
 }
 
-static enum kiln_status look_before(struct kiln_ctx *ctx, const char *path)
+static enum kiln_status look_before(struct kiln_ctx *ctx, const char *path, bool shared)
 {
     struct kiln_holder holder;
     struct stat info;
@@ -181,13 +209,13 @@ static enum kiln_status look_before(struct kiln_ctx *ctx, const char *path)
         return kiln_port_fail_open(ctx, path, errno);
     if (!S_ISCHR(info.st_mode))
         return kiln_fail(ctx, KILN_E_ARG, "%s is not a serial port", path);
-    if (!kiln_uucp_locked(KILN_UUCP_FOLDER, path, &holder))
+    if (shared || !kiln_uucp_locked(KILN_UUCP_FOLDER, path, &holder))
         return KILN_OK;
     kiln_holder_text(&holder, who, sizeof who);
     return kiln_fail_hint(ctx, KILN_E_BUSY, KILN_HINT_PORT_BUSY, "%s is locked by %s", path, who);
 }
 
-static enum kiln_status set_up(struct kiln_port *port, struct kiln_ctx *ctx, uint32_t baud)
+static enum kiln_status set_up(struct kiln_port *port, struct kiln_ctx *ctx)
 {
     struct termios2 tio;
 
@@ -197,7 +225,7 @@ static enum kiln_status set_up(struct kiln_port *port, struct kiln_ctx *ctx, uin
             return kiln_fail(ctx, KILN_E_ARG, "%s is not a serial port", port->path);
         return kiln_port_fail_open(ctx, port->path, errno);
     }
-    KILN_TRY(apply_baud(port, ctx, baud));
+    KILN_TRY(apply_baud(port, ctx, port->setup.baud));
     ask_low_latency(port);
     (void)ioctl(port->fd, TCFLSH, TCIFLUSH);
     return KILN_OK;
@@ -226,19 +254,20 @@ static void warn_of_company(const struct kiln_port *port, struct kiln_ctx *ctx)
              port->path, who);
 }
 
-enum kiln_status kiln_port_open(struct kiln_ctx *ctx, const char *path, uint32_t baud,
-                                struct kiln_port *port)
+enum kiln_status kiln_port_open(struct kiln_ctx *ctx, const char *path,
+                                const struct kiln_port_setup *setup, struct kiln_port *port)
 {
     enum kiln_status status;
 
     memset(port, 0, sizeof *port);
     port->fd = -1;
+    port->setup = *setup;
     if (strlen(path) >= sizeof port->path)
         return kiln_fail(ctx, KILN_E_ARG, "the port's name is too long: %.80s...", path);
     memcpy(port->path, path, strlen(path) + 1);
-    KILN_TRY(look_before(ctx, path));
+    KILN_TRY(look_before(ctx, path, setup->shared));
     KILN_TRY(claim(port, ctx));
-    status = set_up(port, ctx, baud);
+    status = set_up(port, ctx);
     if (status != KILN_OK) {
         kiln_port_close(port);
         return status;
@@ -262,7 +291,8 @@ void kiln_port_close(struct kiln_port *port)
     }
     if (waiting > 0)
         (void)ioctl(port->fd, TCFLSH, TCOFLUSH);
-    (void)ioctl(port->fd, TIOCNXCL);
+    if (!port->setup.shared)
+        (void)ioctl(port->fd, TIOCNXCL);
     close(port->fd);
     port->fd = -1;
 }
@@ -291,10 +321,13 @@ enum kiln_status kiln_port_read(struct kiln_port *port, struct kiln_ctx *ctx, ui
 
 static void note_written(struct kiln_port *port, struct kiln_ctx *ctx, size_t len)
 {
+    const struct kiln_uart_format *format = &port->setup.format;
     uint64_t now = kiln_ctx_now_ns(ctx);
+    uint64_t half_bits =
+        2 + 2u * format->data_bits + (format->parity != 'N' ? 2 : 0) + format->stop_half_bits;
 
     port->wire_free_ns = KILN_MAX(port->wire_free_ns, now) +
-                         (uint64_t)len * BITS_PER_BYTE * NS_PER_SECOND / port->baud;
+                         (uint64_t)len * half_bits * NS_PER_SECOND / 2 / port->setup.baud;
 }
 
 enum kiln_status kiln_port_write(struct kiln_port *port, struct kiln_ctx *ctx, const uint8_t *bytes,
@@ -351,7 +384,7 @@ enum kiln_status kiln_port_discard_input(struct kiln_port *port, struct kiln_ctx
 
 enum kiln_status kiln_port_set_baud(struct kiln_port *port, struct kiln_ctx *ctx, uint32_t baud)
 {
-    uint32_t before = port->baud;
+    uint32_t before = port->setup.baud;
     struct kiln_error error;
     enum kiln_status status;
 
@@ -363,6 +396,37 @@ enum kiln_status kiln_port_set_baud(struct kiln_port *port, struct kiln_ctx *ctx
         ctx->error = error;
     }
     return status;
+}
+
+enum kiln_status kiln_port_set_format(struct kiln_port *port, struct kiln_ctx *ctx,
+                                      const struct kiln_uart_format *format)
+{
+    KILN_TRY(kiln_port_drain(port, ctx));
+    port->setup.format = *format;
+    return apply_baud(port, ctx, port->setup.baud);
+}
+
+enum kiln_status kiln_port_set_break(struct kiln_port *port, struct kiln_ctx *ctx, bool on)
+{
+    KILN_TRY(check_open(port, ctx));
+    if (ioctl(port->fd, on ? TIOCSBRK : TIOCCBRK) != 0)
+        return fail_io(ctx, port, "a break", errno);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_port_get_lines(struct kiln_port *port, struct kiln_ctx *ctx,
+                                     unsigned *out_levels)
+{
+    static const int bits[] = {TIOCM_DTR, TIOCM_RTS, TIOCM_CTS, TIOCM_DSR, TIOCM_RI, TIOCM_CD};
+    int now;
+
+    KILN_TRY(check_open(port, ctx));
+    if (ioctl(port->fd, TIOCMGET, &now) != 0)
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED, "%s has no lines", port->path);
+    *out_levels = 0;
+    for (unsigned i = 0; i < KILN_ARRAY_LEN(bits); i++)
+        *out_levels |= (now & bits[i]) != 0 ? 1u << i : 0;
+    return KILN_OK;
 }
 
 enum kiln_status kiln_port_set_lines(struct kiln_port *port, struct kiln_ctx *ctx, unsigned mask,

@@ -32,6 +32,10 @@
 #define KILN_COM_ANSWER         100
 
 #define KILN_COM_FLOW_NONE 1
+#define KILN_COM_FLOW_XON  2
+#define KILN_COM_FLOW_HARD 3
+#define KILN_COM_BREAK_ON  5
+#define KILN_COM_BREAK_OFF 6
 #define KILN_COM_DTR_ON    8
 #define KILN_COM_DTR_OFF   9
 #define KILN_COM_RTS_ON    11

@@ -73,7 +73,7 @@ static void view(const uint8_t *data, size_t size, const struct kiln_view_option
     }
     kiln_view_idle(&view, now, &out);
     kiln_view_break(&view, &out);
-    if (options->visible || options->json)
+    if (options->show == KILN_MONITOR_TEXT || options->json)
         check_visible(&out);
     kiln_buf_dispose(&out);
     kiln_view_dispose(&view);
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.line_end = (enum kiln_monitor_line_end)(data[0] / 2 % 3);
     options.time = (enum kiln_monitor_time)(data[0] / 8 % 3);
     options.color = (data[0] & 0x40) != 0;
-    options.visible = true;
+    options.show = KILN_MONITOR_TEXT;
     view(data + 1, size - 1, &options);
     options.level = "\0EWIDV"[data[0] % 6];
     options.json = (data[0] & 0x80) != 0;

@@ -8,110 +8,15 @@ say; a simulated board by RFC 2217. Standard library only; waits for events, nev
     monitor_pty.py KILN SOURCE_ROOT [--times]
 """
 
-import array
-import fcntl
 import os
-import pty
-import re
-import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
-import tty
 
-KILN, ROOT = sys.argv[1:3]
-PATIENCE = 30
-TCGETS2 = 0x802C542A
-
-
-def baud_of(fd):
-    buffer = array.array('B', bytes(44))
-    fcntl.ioctl(fd, TCGETS2, buffer)
-    return struct.unpack_from('<4I20s2I', buffer)[6]
-
-
-class Board:
-    """The far end of a pseudo-terminal with a fixed name; `rate`: what it speaks, None: any."""
-
-    def __init__(self, name, rate=None):
-        self.name, self.rate, self.master = name, rate, -1
-        self.plug()
-
-    def plug(self):
-        self.master, slave = pty.openpty()
-        tty.setraw(slave)
-        path = os.ttyname(slave)
-        os.symlink(path, self.name + '.new')
-        os.rename(self.name + '.new', self.name)
-        os.close(slave)
-
-    def unplug(self):
-        os.unlink(self.name)
-        os.close(self.master)
-
-    def say(self, text):
-        data = text.encode()
-        if self.rate is not None and baud_of(self.master) != self.rate:
-            data = bytes((b * 197 + 13 | 0x80) & 0xff for b in data)
-        os.write(self.master, data)
-
-
-class Monitor:
-    def __init__(self, *words, terminal=True, env=None, command='monitor'):
-        environment = dict(os.environ, TERM='xterm', NO_COLOR='1', **(env or {}))
-        self.got, self.errors = b'', b''
-        self.master = -1
-        if terminal:
-            self.master, slave = pty.openpty()
-            self.before = termios.tcgetattr(slave)
-            self.slave = slave
-            self.process = subprocess.Popen([KILN, command, *words], stdin=slave, stdout=slave, stderr=slave,
-                                            env=environment, start_new_session=True)
-            self.out = self.master
-        else:
-            self.process = subprocess.Popen([KILN, command, *words], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
-            self.out = self.process.stdout.fileno()
-
-    def until(self, pattern, tick=None):
-        """Reads until the pattern is there; `tick` is called when it is quiet."""
-        end = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.text()):
-            if time.monotonic() > end:
-                raise SystemExit('never came: %s\n--- this did:\n%s' % (pattern, self.text()))
-            if select.select([self.out], [], [], 0.005)[0]:
-                data = os.read(self.out, 65536)
-                if not data:
-                    raise SystemExit('ended before %s:\n%s' % (pattern, self.text()))
-                self.got += data
-            elif tick:
-                tick()
-        return self.text()
-
-    def text(self):
-        return self.got.decode(errors='replace').replace('\r\n', '\n')
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def end(self, status):
-        got = self.process.wait(PATIENCE)
-        check(got == status, 'exit status %d, not %d\n%s' % (got, status, self.text()))
-        if self.master >= 0:
-            check(termios.tcgetattr(self.slave) == self.before, 'the terminal was not restored')
-            os.close(self.slave)
-            os.close(self.master)
-
-
-def check(good, what):
-    if not good:
-        raise SystemExit('FAILED: ' + what)
-
+from monitor_bed import KILN, PATIENCE, ROOT, Board, Monitor, baud_of, check
 
 PANIC = ("Guru Meditation Error: Core  0 panic'ed (StoreProhibited). Exception was unhandled.\r\n"
          'Backtrace: 0x40201006:0x3ffb4f30 0x40201031:0x3ffb4f50 0x4020105e:0x3ffb4f70\r\n')
@@ -218,6 +123,94 @@ def in_a_project(folder):
     board.unplug()
 
 
+PIO = """[platformio]
+default_envs = a
+[env]
+platform = espressif32
+monitor_speed = 57600
+[env:a]
+monitor_port = %(folder)s/bo*rd
+monitor_parity = O
+monitor_dtr = 1
+monitor_rts = 0
+monitor_encoding = Latin-1
+monitor_echo = yes
+monitor_filters = send_on_enter, log2file, esp32_exception_decoder, colorize, printable
+[env:raw]
+monitor_raw = yes
+monitor_filters = hexlify, printable
+[env:hex]
+monitor_filters = default, hexlify
+[env:debug]
+monitor_filters = debug, esp8266_exception_decoder
+[env:nocontrol]
+monitor_filters = direct, nocontrol
+[env:windows]
+monitor_port = COM7
+[env:digits]
+monitor_encoding = hexlify
+"""
+
+
+def platformio_settings(folder):
+    project = folder + '/pio'
+    os.mkdir(project)
+    with open(project + '/platformio.ini', 'w', encoding='ascii') as file:
+        file.write(PIO % {'folder': folder})
+    board = Board(folder + '/board')
+    monitor = Monitor('-p', project)
+    monitor.until(r'port %s/board, as the project says .*platformio.ini:7' % folder)
+    monitor.until('DTR asserted, as the project says .*:9')
+    monitor.until('parity O, as the project says .*:8')
+    monitor.until('everything goes to %s/logs/device-monitor-\\d{6}-\\d{6}.log too' % project)
+    monitor.until('encoding Latin-1')
+    monitor.until('H all keys')
+    os.write(board.master, b'gr\xfc\xdfe\r\n')
+    monitor.until('gr₂₅₂ ₂₂₃ e')
+    monitor.type('\u00e4x')
+    monitor.until('\u00e4x')
+    monitor.type('\x7fy\r')
+    check(board.hear(4) == b'\xe4y\r\n', 'a line is sent whole, in the encoding of the project')
+    monitor.type('\x1d')
+    monitor.end(0)
+    logs = os.listdir(project + '/logs')
+    with open(project + '/logs/' + logs[0], encoding='utf-8') as file:
+        check('gr\u00fc\u00dfe\n' in file.read(), 'the log is UTF-8')
+    # No RTS, no DTR there: a terminal has none; that is said and no more.
+    check("cannot set DTR and RTS" in monitor.text() or 'has no DTR and RTS' in monitor.text(), 'no lines')
+    for env, said, seen in (('raw', b'a\x07b\r\n', 'a\x07b'), ('hex', b'AB', '41 42 '),
+                            ('debug', b'a\x07b\r\n', r'<- "a\\ab\\r\\n"'), ('nocontrol', b'a b\x07\r\n', 'a␣b␇␍␊'),
+                            ('windows', b'plain\r\n', 'plain'), ('digits', b'Hi', '48 69 ')):
+        monitor = Monitor('-d', board.name, '-p', project, '-e', env)
+        monitor.until('H all keys')
+        os.write(board.master, said)
+        monitor.until(seen)
+        if env == 'digits':
+            monitor.type('7f 0d')
+            check(board.hear(2) == b'\x7f\r', 'bytes in hexadecimal')
+        monitor.type('\x1d')
+        monitor.end(0)
+    monitor = Monitor('-p', project, '-e', 'windows', env={'UMOCKDEV_DIR': '/nonexistent'})
+    monitor.until('COM7 .*platformio.ini:24. is a port of another system')
+    monitor.process.kill()
+    monitor.process.wait()
+    # Several environments of which none is the default: what they agree on counts.
+    with open(project + '/platformio.ini', 'w', encoding='ascii') as file:
+        file.write('[env]\nplatform = espressif32\nmonitor_speed = 57600\n[env:a]\n[env:b]\n')
+    for words, cwd in (['-p', project], None), ([], project):
+        monitor = Monitor('-d', board.name, *words, cwd=cwd)
+        monitor.until('57600 baud, as the project says')
+        monitor.until('-e chooses an environment')
+        monitor.until('H all keys')
+        monitor.type('\x1d')
+        monitor.end(0)
+    with open(project + '/platformio.ini', 'a', encoding='ascii') as file:
+        file.write('monitor_speed = 9600\n')
+    monitor = Monitor('-d', board.name, '-p', project)
+    monitor.end(2)
+    board.unplug()
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
@@ -255,6 +248,7 @@ def main():
         signals(folder)
         borrowed(folder)
         in_a_project(folder)
+        platformio_settings(folder)
         over_rfc2217(folder)
     if '--times' in sys.argv:
         print('from plug-in to the first line: %s ms' % ', '.join('%.0f' % (1000 * t) for t in times))

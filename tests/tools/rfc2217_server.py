@@ -11,6 +11,7 @@ import pty
 import select
 import socket
 import sys
+import termios
 import threading
 import tty
 
@@ -21,9 +22,23 @@ import serial.rfc2217
 class RecordedSerial(serial.Serial):
     """A terminal has no lines and no rate: both are recorded instead."""
 
+    told = None, None
+
     def _reconfigure_port(self, force_update=False):
-        super()._reconfigure_port(force_update)
-        say('baud', self._baudrate)
+        try:
+            super()._reconfigure_port(force_update)
+        except termios.error:
+            pass  # a terminal takes eight data bits only
+        if self._baudrate != self.told[0]:
+            say('baud', self._baudrate)
+        flow = 'rtscts' if self._rtscts else 'xonxoff' if self._xonxoff else '-'
+        form = ('format', self._bytesize, self._parity, self._stopbits, flow)
+        if form != self.told[1]:
+            say(*form)
+        self.told = self._baudrate, form
+
+    def _update_break_state(self):
+        say('break', int(self._break_state))
 
     def _update_dtr_state(self):
         say('dtr', int(self._dtr_state))

@@ -29,7 +29,7 @@ struct board {
     const struct line *script; /* ends with at_ms UINT64_MAX */
     size_t next, offset;
     uint32_t baud;
-    bool gone, released;
+    bool gone, released, cdc;
     const char *name; /* what it is called after it came back */
     uint64_t back_ms; /* when it is there again */
     unsigned opens;
@@ -126,6 +126,30 @@ static enum kiln_status board_lines(struct kiln_byte_link *self, struct kiln_ctx
     return KILN_OK;
 }
 
+static enum kiln_status board_format(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                     const struct kiln_uart_format *format)
+{
+    struct board *board = of(self);
+    size_t len = strlen(board->lines);
+    char text[8];
+
+    (void)ctx;
+    snprintf(board->lines + len, sizeof board->lines - len, "%s%s%s ",
+             kiln_monitor_format_text(format, text), format->rtscts ? "+rtscts" : "",
+             format->xonxoff ? "+xonxoff" : "");
+    return KILN_OK;
+}
+
+static enum kiln_status board_break(struct kiln_byte_link *self, struct kiln_ctx *ctx, bool on)
+{
+    struct board *board = of(self);
+    size_t len = strlen(board->lines);
+
+    (void)ctx;
+    snprintf(board->lines + len, sizeof board->lines - len, on ? "break " : "go ");
+    return KILN_OK;
+}
+
 static enum kiln_status board_reopen(struct kiln_byte_link *self, struct kiln_ctx *ctx)
 {
     struct board *board = of(self);
@@ -146,8 +170,9 @@ static enum kiln_status board_release(struct kiln_byte_link *self, struct kiln_c
 
 static unsigned board_caps(const struct kiln_byte_link *self)
 {
-    (void)self;
-    return KILN_LINK_BAUD | KILN_LINK_LINES | KILN_LINK_LINES_AT_ONCE;
+    unsigned cdc = KILN_CONTAINER(self, const struct board, base)->cdc ? KILN_LINK_CDC : 0;
+
+    return KILN_LINK_BAUD | KILN_LINK_LINES | KILN_LINK_LINES_AT_ONCE | cdc;
 }
 
 static void board_describe(const struct kiln_byte_link *self, char *text, size_t cap)
@@ -170,6 +195,8 @@ static const struct kiln_byte_link_ops board_ops = {
     .discard_input = board_discard,
     .set_baud = board_baud,
     .set_lines = board_lines,
+    .set_format = board_format,
+    .set_break = board_break,
     .reopen = board_reopen,
     .release = board_release,
     .caps = board_caps,
@@ -538,7 +565,7 @@ static void times_hex_and_control_characters(void **state)
     tzset();
     options.duration_ms = 500;
     options.time = KILN_MONITOR_DELTA;
-    options.visible = true;
+    options.show = KILN_MONITOR_TEXT;
     run_with(&board, &options, &seen, NULL);
     assert_string_equal(seen.shown,
                         "[+  0.000] one\n[+  0.250] t\\x01w\033[1mo\033[0m \\x1b]0;x\007 \xc3\xa4 "
@@ -574,6 +601,124 @@ static void keys_reset_flash_and_send(void **state)
     need(seen.notices, "Enter sends CR LF");
 }
 
+/* What a terminal would obey, in every way of showing it; in another encoding too. */
+static void odd_characters_are_shown_as_asked(void **state)
+{
+    static const struct line script[] = {{1, "t\001\033[1m \303\244\377\177\tz\r\n", 0}, END};
+    static const struct {
+        enum kiln_monitor_show show;
+        const char *encoding, *shown;
+    } rows[] = {
+        {KILN_MONITOR_DIRECT, NULL, "t\001\033[1m \303\244\377\177\tz\n"},
+        {KILN_MONITOR_TEXT, NULL, "t\\x01\033[1m \303\244\\xff\\x7f\tz\n"},
+        {KILN_MONITOR_PICTURES, NULL, "t␁␛[1m \303\244\357\277\275␡\tz\n"},
+        {KILN_MONITOR_NOCONTROL, NULL, "t␁␛[1m␣\303\244\357\277\275␡␉z␍␊\n"},
+        {KILN_MONITOR_PRINTABLE, NULL, "t␁␛[1m ₂₂₈ ₂₅₅ ₁₂₇ \tz\n"},
+        {KILN_MONITOR_DEBUG, NULL, "<- \"t\\x01\\x1b[1m \303\244\\xff\\x7f\\tz\\r\\n\"\n"},
+        {KILN_MONITOR_PICTURES, "Latin-1", "t␁␛[1m \303\203\302\244\303\277␡\tz\n"},
+        {KILN_MONITOR_PICTURES, "cp437", "t␁␛[1m \342\224\234\303\261\302\240␡\tz\n"},
+    };
+    struct seen seen;
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        struct kiln_monitor_options options = KILN_MONITOR_OPTIONS_INIT;
+        struct board board = {.script = script};
+
+        options.duration_ms = 100;
+        options.show = rows[i].show;
+        options.encoding = rows[i].encoding;
+        run_with(&board, &options, &seen, NULL);
+        assert_string_equal(seen.shown, rows[i].shown);
+    }
+}
+
+static void the_port_is_set_as_asked(void **state)
+{
+    static const struct line script[] = {{10, NULL, 0}, {400, "back\n", 0}, END};
+    struct kiln_monitor_options options = KILN_MONITOR_OPTIONS_INIT;
+    struct board board = {.script = script, .back_ms = 200};
+    struct seen seen;
+
+    (void)state;
+    options.duration_ms = 600;
+    options.data_bits = 7;
+    options.parity = 'E';
+    options.stop_half_bits = 4;
+    options.xonxoff = true;
+    options.dtr = KILN_MONITOR_ON;
+    run_with(&board, &options, &seen, NULL);
+    /* Once, with both lines in one step; and again when the board is back. */
+    assert_string_equal(board.lines, "7E2+xonxoff 31 7E2+xonxoff 31 ");
+    /* A USB board without UART waits for a terminal; what is said for sure goes first. */
+    board = (struct board){.script = script, .back_ms = 200, .cdc = true};
+    options = (struct kiln_monitor_options)KILN_MONITOR_OPTIONS_INIT;
+    options.duration_ms = 100;
+    run_with(&board, &options, &seen, NULL);
+    assert_string_equal(board.lines, "33 ");
+    board = (struct board){.script = script, .back_ms = 200, .cdc = true};
+    options.dtr = options.rts = KILN_MONITOR_OFF;
+    run_with(&board, &options, &seen, NULL);
+    assert_string_equal(board.lines, "");
+    /* The far end may not send while RTS is released. */
+    board = (struct board){.script = script, .back_ms = 200};
+    options = (struct kiln_monitor_options)KILN_MONITOR_OPTIONS_INIT;
+    options.duration_ms = 100;
+    options.rtscts = true;
+    run_with(&board, &options, &seen, NULL);
+    assert_string_equal(board.lines, "8N1+rtscts 32 ");
+}
+
+static void keys_change_the_port(void **state)
+{
+    static const struct line script[] = {{10, "x\n", 0}, {300, "on\n", 0}, END};
+    struct kiln_monitor_options options = KILN_MONITOR_OPTIONS_INIT;
+    struct board board = {.script = script};
+    struct seen seen;
+
+    (void)state;
+    options.duration_ms = 500;
+    options.keys = true;
+    options.menu_key = 1;
+    run_with(
+        &board, &options, &seen,
+        "\001d\001y\001y\001k\001k\001o7e1\r\001o9x1\r\001c\001c\001c\001i\001alatin1\r\303\274"
+        "\001anosuch\r\001m41 4 2c\r\001z");
+    /* The last one is of the beginning of the session, which these keys were ahead of. */
+    assert_string_equal(board.lines, "11 23 21 break go 7E1 7E1+rtscts 7E1+xonxoff 7E1 7E1 ");
+    need(seen.notices, "'9x1' is none");
+    need(seen.notices, "no encoding 'nosuch'");
+    need(seen.notices, "7E1, flow control: XON/XOFF");
+    need(seen.notices, "DTR on, RTS off, break off");
+    need(seen.notices, "Ctrl-A R resets");
+    assert_int_equal(board.sent_len, 3);
+    assert_memory_equal(board.sent, "\374A,", 3);
+    need(seen.notices, "is free for others; any key takes it back");
+    assert_true(board.released);
+}
+
+static void a_line_is_sent_whole(void **state)
+{
+    static const struct line script[] = {{10, "x\n", 0}, END};
+    struct kiln_monitor_options options = KILN_MONITOR_OPTIONS_INIT;
+    struct board board = {.script = script};
+    struct seen seen;
+
+    (void)state;
+    options.duration_ms = 100;
+    options.keys = options.by_line = options.echo = true;
+    run_with(&board, &options, &seen, "ab\303\274\177c\rnot yet");
+    assert_int_equal(board.sent_len, 5);
+    assert_memory_equal(board.sent, "abc\r\n", 5);
+    board = (struct board){.script = script};
+    options = (struct kiln_monitor_options)KILN_MONITOR_OPTIONS_INIT;
+    options.duration_ms = 100;
+    options.send_hex = true;
+    run_with(&board, &options, &seen, "7f 0 a0\n1");
+    assert_int_equal(board.sent_len, 2);
+    assert_memory_equal(board.sent, "\177\240", 2);
+}
+
 static void one_key_ends(void **state)
 {
     static const struct line script[] = {{1, "x\n", 0}, END};
@@ -603,6 +748,10 @@ int main(void)
         cmocka_unit_test(times_hex_and_control_characters),
         cmocka_unit_test(keys_reset_flash_and_send),
         cmocka_unit_test(one_key_ends),
+        cmocka_unit_test(odd_characters_are_shown_as_asked),
+        cmocka_unit_test(the_port_is_set_as_asked),
+        cmocka_unit_test(keys_change_the_port),
+        cmocka_unit_test(a_line_is_sent_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -429,9 +429,11 @@ static FILE *start_pyserial(pid_t *out_pid)
 static void pyserial_agrees(void **state)
 {
     static const char expected[] = "baud 74880\ndtr 0\nrts 1\ndtr 1\nrts 0\nbaud 250000\n";
+    static const struct kiln_uart_format even = {7, 'E', 3, false, true},
+                                         mark = {5, 'M', 4, true, false};
     struct server *s = *state;
     struct kiln_byte_link *link = NULL;
-    char line[100] = "", seen[2000] = "", address[64];
+    char line[100] = "", seen[4000] = "", address[64];
     uint8_t got[8];
     size_t len = 0, part;
     pid_t pid;
@@ -447,6 +449,11 @@ static void pyserial_agrees(void **state)
     assert_int_equal(kiln_link_set_lines(link, &s->ctx, 3, KILN_LINE_RTS), KILN_OK);
     assert_int_equal(kiln_link_set_lines(link, &s->ctx, 3, KILN_LINE_DTR), KILN_OK);
     assert_int_equal(kiln_link_set_baud(link, &s->ctx, 250000), KILN_OK);
+    assert_int_equal(kiln_link_set_format(link, &s->ctx, &even), KILN_OK);
+    assert_int_equal(kiln_link_set_format(link, &s->ctx, &mark), KILN_OK);
+    assert_int_equal(kiln_link_set_format(link, &s->ctx, &KILN_UART_8N1), KILN_OK);
+    assert_int_equal(kiln_link_set_break(link, &s->ctx, true), KILN_OK);
+    assert_int_equal(kiln_link_set_break(link, &s->ctx, false), KILN_OK);
     assert_int_equal(kiln_link_discard_input(link, &s->ctx), KILN_OK);
     assert_int_equal(kiln_link_write(link, &s->ctx, (const uint8_t *)"ab\xFF\xFF\0cd", 7), KILN_OK);
     for (; len < 7; len += part)
@@ -459,6 +466,9 @@ static void pyserial_agrees(void **state)
     fclose(told);
     waitpid(pid, NULL, 0);
     assert_non_null(strstr(seen, "baud 74880\n"));
+    assert_non_null(strstr(seen, "format 7 E 1.5 xonxoff\n"));
+    assert_non_null(strstr(seen, "format 5 M 2 rtscts\n"));
+    assert_non_null(strstr(strstr(seen, "rtscts"), "format 8 N 1 -\nbreak 1\nbreak 0\n"));
     assert_non_null(strstr(seen, strchr(expected, '\n') + 1));
 }
 

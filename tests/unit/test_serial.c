@@ -298,6 +298,55 @@ static void two_links_cannot_share_a_port(void **state)
     kiln_link_close(link);
 }
 
+static void shared_ports_take_no_lock(void **state)
+{
+    struct fixture *f = *state;
+    struct kiln_byte_link *link = NULL, *second = NULL;
+
+    assert_int_equal(kiln_serial_open_shared(&f->ctx, f->path, 115200, &link), KILN_OK);
+    assert_int_equal(kiln_serial_open_shared(&f->ctx, f->path, 115200, &second), KILN_OK);
+    kiln_link_close(second);
+    assert_int_equal(kiln_serial_open(&f->ctx, f->path, 115200, &second), KILN_OK);
+    kiln_link_close(second);
+    kiln_link_close(link);
+}
+
+/* A pseudo-terminal keeps all flags but PARENB and the data bits, and the driver's refusal is told. */
+static void framing_and_flow_control_reach_the_driver(void **state)
+{
+    static const struct {
+        struct kiln_uart_format format;
+        tcflag_t control, input;
+    } rows[] = {
+        {{8, 'N', 4, false, false}, CSTOPB, 0},
+        {{8, 'O', 2, false, false}, PARODD, 0},
+        {{8, 'M', 2, true, false}, PARODD | CMSPAR | CRTSCTS, 0},
+        {{8, 'S', 3, false, true}, CSTOPB | CMSPAR, IXON | IXOFF},
+        {{8, 'N', 2, false, false}, 0, 0},
+    };
+    struct fixture *f = *state;
+    char text[200];
+    struct kiln_log_sink sink = {keep_line, text, KILN_LOG_WARN};
+    struct kiln_byte_link *link = open_port(f, 115200);
+    struct termios2 tio;
+
+    f->ctx.log = &sink;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        text[0] = '\0';
+        assert_int_equal(kiln_link_set_format(link, &f->ctx, &rows[i].format), KILN_OK);
+        /* The rate is kept, and a new rate keeps the format. */
+        assert_int_equal(kiln_link_set_baud(link, &f->ctx, 9600 + (uint32_t)i), KILN_OK);
+        assert_int_equal(baud_at_master(f), 9600 + i);
+        assert_int_equal(ioctl(f->master, TCGETS2, &tio), 0);
+        assert_int_equal(tio.c_cflag & (CSTOPB | PARODD | CMSPAR | CRTSCTS), rows[i].control);
+        assert_int_equal(tio.c_iflag, rows[i].input);
+        assert_int_equal(text[0] != '\0', rows[i].format.parity != 'N');
+    }
+    assert_int_equal(kiln_link_set_break(link, &f->ctx, true), KILN_OK);
+    assert_int_equal(kiln_link_set_break(link, &f->ctx, false), KILN_OK);
+    kiln_link_close(link);
+}
+
 static void things_that_are_no_ports_are_told_apart(void **state)
 {
     struct fixture *f = *state;
@@ -380,6 +429,8 @@ int main(void)
         ON_A_PTY(the_holder_of_a_busy_port_is_named),
         ON_A_PTY(company_on_a_port_is_warned_of),
         ON_A_PTY(two_links_cannot_share_a_port),
+        ON_A_PTY(shared_ports_take_no_lock),
+        ON_A_PTY(framing_and_flow_control_reach_the_driver),
         ON_A_PTY(things_that_are_no_ports_are_told_apart),
         ON_A_PTY(lock_files_count_only_while_their_owner_lives),
         cmocka_unit_test(own_rows_of_the_usb_table_come_before_their_vendors),
