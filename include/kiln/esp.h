@@ -30,14 +30,31 @@ enum kiln_esp_watch {
     KILN_ESP_WATCH_PACKET   /* a whole packet that came, without framing */
 };
 
+/* How long to wait and how often to try; 0 in a field: the default. */
+struct kiln_esp_timing {
+    uint32_t reply_ms;      /* any reply, on top of the time on the wire */
+    uint32_t send_ms;       /* the link takes a request */
+    uint32_t sync_ms;       /* the reply to SYNC */
+    uint32_t ram_start_ms;  /* a boot ROM's reply when code in RAM is started; it may not come */
+    uint32_t md5_per_mb_ms; /* on top of reply_ms, for 1e6 bytes, as the next two */
+    uint32_t erase_per_mb_ms;
+    uint32_t write_per_mb_ms;
+    uint32_t erase_all_ms;
+    uint32_t ceiling_ms;     /* no request waits longer */
+    uint32_t block_tries;    /* of a block of data that arrives damaged */
+    uint32_t reset_delay_ms; /* how long a reset into the bootloader holds GPIO0 low */
+};
+
 struct kiln_esp_session_options {
     size_t size;        /* sizeof(struct kiln_esp_session_options) */
     const char *device; /* a selector, see kiln/device.h */
     const char *chip;   /* what the user says it is; NULL: whatever it is */
     const char *stub_dir;
-    const char *reset_sequence; /* custom reset string, or NULL */
+    const char *reset_sequence; /* custom reset string into the bootloader, or NULL */
+    const char *run_sequence;   /* the same for the hard reset at the end */
     uint32_t baud;              /* wished rate; 0: the fastest that holds */
     uint32_t connect_attempts;  /* 0: default */
+    struct kiln_esp_timing timing;
     enum kiln_reset_before before;
     enum kiln_reset_after after;
     bool no_stub;
@@ -80,7 +97,7 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_start(struct kiln_esp_s
      (uint32_t)(clk))
 
 /* Connects the flash and finds its size. A flash that does not answer is no error here: its id is 0 or
- * FFFFFF then. */
+ * FFFFFF then. ARG: the chip cannot have its flash on these pins; UNSUPPORTED: not on any but its own. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_attach(struct kiln_esp_session *session,
                                                                 uint32_t pins);
 

@@ -119,6 +119,9 @@ struct kiln_esp_power_step {
 #define KILN_ESP_MIN_REV_MINOR \
     0x40000u /* the image header's one-byte least revision is held against the minor one */
 
+/* GPIOs `first` to `last`, a bit each. */
+#define KILN_ESP_GPIOS(first, last) (((2ull << ((last) - (first))) - 1) << (first))
+
 struct kiln_esp_facts {
     int32_t chip_id;      /* IMAGE_CHIP_ID and the id of GET_SECURITY_INFO; -1: has none */
     uint32_t magic;       /* word at 40001000 of chips that are told by it; 0: none */
@@ -169,6 +172,9 @@ struct kiln_esp_facts {
         drom_end;           /* flash-mapped, as an image maker needs it */
     uint8_t mmu_page_kb[4]; /* selectable sizes, 0-terminated unless full */
     uint8_t encrypted_align;
+    uint64_t flash_pins; /* GPIOs that SPI_ATTACH can connect the flash to; 0: its pins are fixed */
+    uint64_t usb_pins;   /* of them, those of the USB port */
+    uint8_t flash_hd_max; /* highest GPIO for HD if that is not the highest of all; 0: it is */
     const char *layout_3_rules; /* the row whose size codes and memory map images of layout 3 go by;
                                    NULL: there is no such layout */
 };

@@ -85,6 +85,8 @@ static const struct kiln_esp_facts esp32h2_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 27),
+    .usb_pins = KILN_ESP_GPIOS(26, 27),
 };
 
 /* ---- ESP32-H21 ---- */
@@ -156,6 +158,8 @@ static const struct kiln_esp_facts esp32h21_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 27),
+    .usb_pins = KILN_ESP_GPIOS(26, 27),
 };
 
 /* ---- ESP32-H4 ---- */
@@ -227,6 +231,8 @@ static const struct kiln_esp_facts esp32h4_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 39),
+    .usb_pins = KILN_ESP_GPIOS(13, 14),
 };
 
 /* ---- ESP32-P4 ---- */
@@ -321,6 +327,8 @@ static const struct kiln_esp_facts esp32p4_facts = {
     .drom_end = 0x4c000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 54),
+    .usb_pins = KILN_ESP_GPIOS(24, 25),
 };
 
 /* ---- ESP32-E22 ---- */
@@ -387,6 +395,8 @@ static const struct kiln_esp_facts esp32e22_facts = {
     .drom_end = 0x40000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 52),
+    .usb_pins = KILN_ESP_GPIOS(18, 19),
 };
 
 /* ---- ESP32-S31 ---- */
@@ -456,6 +466,8 @@ static const struct kiln_esp_facts esp32s31_facts = {
     .drom_end = 0x54000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 60),
+    .usb_pins = KILN_ESP_GPIOS(33, 34),
 };
 
 #define ROW(id, label, how)                                                              \

@@ -85,6 +85,7 @@ static const struct kiln_esp_facts esp32c2_facts = {
     .drom_end = 0x3c400000,
     .mmu_page_kb = {16, 32, 64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 20),
 };
 
 /* ---- ESP32-C3 ---- */
@@ -173,6 +174,8 @@ static const struct kiln_esp_facts esp32c3_facts = {
     .drom_end = 0x3c800000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 21),
+    .usb_pins = KILN_ESP_GPIOS(18, 19),
 };
 
 /* ---- ESP32-C5 ---- */
@@ -251,6 +254,8 @@ static const struct kiln_esp_facts esp32c5_facts = {
     .drom_end = 0x44000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 28),
+    .usb_pins = KILN_ESP_GPIOS(13, 14),
 };
 
 /* ---- ESP32-C6 ---- */
@@ -338,6 +343,8 @@ static const struct kiln_esp_facts esp32c6_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 30),
+    .usb_pins = KILN_ESP_GPIOS(12, 13),
 };
 
 /* ---- ESP32-C61 ---- */
@@ -417,6 +424,8 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 30),
+    .usb_pins = KILN_ESP_GPIOS(12, 13),
 };
 
 #define ROW(id, label, how)                                                              \

@@ -172,6 +172,7 @@ static const struct kiln_esp_facts esp32_facts = {
     .drom_end = 0x3f800000,
     .mmu_page_kb = {64},
     .encrypted_align = 32,
+    .flash_pins = KILN_ESP_GPIOS(0, 29) | KILN_ESP_GPIOS(32, 33),
 };
 
 /* ---- ESP32-S2 ---- */
@@ -261,6 +262,8 @@ static const struct kiln_esp_facts esp32s2_facts = {
     .drom_end = 0x3f3f0000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 21) | KILN_ESP_GPIOS(26, 46),
+    .usb_pins = KILN_ESP_GPIOS(19, 20),
 };
 
 /* ---- ESP32-S3 ---- */
@@ -355,6 +358,9 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .drom_end = 0x3e000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .flash_pins = KILN_ESP_GPIOS(0, 21) | KILN_ESP_GPIOS(26, 48),
+    .usb_pins = KILN_ESP_GPIOS(19, 20),
+    .flash_hd_max = 46,
 };
 
 #define ROW(id, label, how)                                                              \

@@ -8,8 +8,8 @@
  * and returns the exit status; then its name in `commands` here and in compat_esptool.h. A field that is not
  * there yet goes into struct esptool_args, an option that several commands have into
  * compat_esptool_options.c. What stands before the command (port, baud, before, after, ...) is in `e->args`
- * by then, with defaults and environment applied; esptool_setting() gives a value of the configuration
- * file. Commands that talk to a board are rows of one table in compat_esptool_commands.c.
+ * by then, with defaults and environment applied, and what the configuration file says in `e->config`.
+ * Commands that talk to a board are rows of one table in compat_esptool_commands.c.
  */
 #include "cli/compat_esptool_board.h"
 
@@ -95,6 +95,18 @@ int esptool_fatal(const struct esptool *e, const char *format, ...)
     say(stderr, "\nA fatal error occurred: ", format, args);
     va_end(args);
     return 2;
+}
+
+int esptool_uncaught(const struct esptool *e, const char *format, ...)
+{
+    va_list args;
+
+    (void)e;
+    fflush(stdout);
+    va_start(args, format);
+    say(stderr, "\nAn error occurred: ", format, args);
+    va_end(args);
+    return 1;
 }
 
 int esptool_fail(const struct esptool *e, const struct kiln_error *error)
@@ -202,7 +214,7 @@ static int run_words(struct esptool *e, const struct esptool_words *words)
     if (status != 0)
         return status;
     esptool_print(e, "esptool v%s", ESPTOOL_VERSION);
-    esptool_load_config(e);
+    esptool_tell_config(e);
     return run_command(e, words, at + 1);
 }
 
@@ -216,7 +228,9 @@ static int run_esptool(struct cli *cli)
     if (cli->program != NULL && strstr(cli->program, ".py") != NULL)
         esptool_warning(&e, "DEPRECATED: '%s' is deprecated. Please use 'esptool' instead.",
                         cli->program);
-    status = esptool_expand_words(&e, cli->args.operand_count, cli->args.operands, &words);
+    status = esptool_load_config(&e);
+    if (status == 0)
+        status = esptool_expand_words(&e, cli->args.operand_count, cli->args.operands, &words);
     if (status == 0)
         status = run_words(&e, &words);
     for (size_t i = 0; i < e.kept_count; i++)

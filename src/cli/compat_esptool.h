@@ -8,11 +8,15 @@
 
 #include "cli/cli.h"
 
+#include <kiln/esp.h>
+
 #define ESPTOOL_VERSION "5.2.0" /* the one whose command line this is */
 
 /* Values of an integer that was not given, and of a size given as ALL. */
 #define ESPTOOL_NOT_GIVEN INT64_MIN
 #define ESPTOOL_ALL       (INT64_MIN + 1)
+
+#define ESPTOOL_CONNECT_ATTEMPTS 7
 
 struct esptool_words {
     char **word;
@@ -66,6 +70,7 @@ enum esptool_kind {
     ESPTOOL_CHIP,     /* the same, any letter case, '-' and parentheses are dropped */
     ESPTOOL_SPI,      /* const char * */
     ESPTOOL_DECIMAL,  /* int64_t from `min` to `max` */
+    ESPTOOL_RATE,     /* int64_t; no number is exit status 1 */
     ESPTOOL_INT,      /* int64_t in any base */
     ESPTOOL_ALIGNED,  /* the same, a multiple of 4 */
     ESPTOOL_SIZE,     /* the same, with the suffixes k and M */
@@ -117,8 +122,12 @@ struct esptool_command {
     int (*run)(struct esptool *e); /* returns the exit status: 0, 1 or 2 */
 };
 
-struct esptool_setting {
-    char *key, *value;
+/* What the configuration file says. */
+struct esptool_config {
+    struct kiln_esp_timing timing;
+    int64_t connect_attempts, open_port_attempts;
+    const char *reset_sequence, *run_sequence; /* NULL: the usual ones */
+    char notes[2048];                          /* what is to be told of the files, in lines */
 };
 
 struct esptool {
@@ -126,8 +135,7 @@ struct esptool {
     const char *program; /* how it was called: "esptool", "esptool.py", "kiln esptool" */
     const struct esptool_command *command; /* NULL before it is known */
     struct esptool_args args;
-    struct esptool_setting *settings; /* of the configuration file */
-    size_t setting_count;
+    struct esptool_config config;
     void **kept; /* freed at the end, see esptool_keep() */
     size_t kept_count;
 };
@@ -152,7 +160,9 @@ void esptool_warning(const struct esptool *e, const char *format, ...) KILN_PRIN
 void esptool_error(const struct esptool *e, const char *format, ...) KILN_PRINTF(2, 3);
 /* "A fatal error occurred: ..."; returns exit status 2. */
 int esptool_fatal(const struct esptool *e, const char *format, ...) KILN_PRINTF(2, 3);
-/* The same for an error of the library, with its hint. */
+/* The same where esptool ends with an exception that nobody catches: returns exit status 1. */
+int esptool_uncaught(const struct esptool *e, const char *format, ...) KILN_PRINTF(2, 3);
+/* An error of the library, with its hint; returns exit status 2. */
 int esptool_fail(const struct esptool *e, const struct kiln_error *error);
 /* A mistake in the command line; returns exit status 2. */
 int esptool_usage(const struct esptool *e, const char *format, ...) KILN_PRINTF(2, 3);
@@ -196,10 +206,10 @@ int esptool_read_input(struct esptool *e, const char *path, uint64_t address, bo
 int esptool_read_pairs(struct esptool *e, const struct esptool_words *words,
                        struct esptool_files *out);
 
-/* Reads the configuration file, and says which. */
-void esptool_load_config(struct esptool *e);
-/* A value of the configuration file, NULL if it does not have it. */
-const char *esptool_setting(const struct esptool *e, const char *key);
+/* Reads the configuration file. 0 or exit status. */
+int esptool_load_config(struct esptool *e);
+/* Says which file it was. */
+void esptool_tell_config(const struct esptool *e);
 
 /* ---- commands, one row each ---- */
 

@@ -63,6 +63,8 @@ static int connect_fail(struct esptool_board *b)
     if (status == KILN_E_ARG && strstr(error->message, "reset sequence") != NULL)
         return esptool_fatal(b->e, "Invalid custom reset sequence option format: %s",
                              error->message);
+    if (status == KILN_E_ARG && strstr(error->message, "://") != NULL)
+        return esptool_uncaught(b->e, "%s", error->message);
     if (status == KILN_E_NO_DEVICE || status == KILN_E_DENIED || status == KILN_E_BUSY)
         esptool_fatal(b->e, "Could not open %s, the port is busy or doesn't exist.\n(%s)",
                       b->about.device, error->message);
@@ -101,11 +103,10 @@ static enum kiln_reset_after after_of(const char *text)
 
 static uint32_t attempts_of(const struct esptool *e)
 {
-    const char *setting = esptool_setting(e, "connect_attempts");
     int64_t attempts = e->args.connect_attempts;
 
-    if (setting != NULL && attempts == 7 && !esptool_int(setting, &attempts))
-        attempts = 7;
+    if (attempts == ESPTOOL_NOT_GIVEN)
+        attempts = e->config.connect_attempts;
     return attempts <= 0 || attempts > (int64_t)WITHOUT_END ? WITHOUT_END : (uint32_t)attempts;
 }
 
@@ -121,7 +122,9 @@ static int create_session(struct esptool_board *b, const char *port)
 
     options.device = port;
     options.chip = strcmp(args->chip, "auto") == 0 ? NULL : args->chip;
-    options.reset_sequence = esptool_setting(b->e, "custom_reset_sequence");
+    options.reset_sequence = b->e->config.reset_sequence;
+    options.run_sequence = b->e->config.run_sequence;
+    options.timing = b->e->config.timing;
     options.baud = (uint32_t)args->baud;
     options.connect_attempts = attempts_of(b->e);
     options.before = before_of(args->before);
@@ -180,15 +183,11 @@ static bool connect_port(struct esptool_board *b, const char *port, int *out_sta
 
 static int connect_given(struct esptool_board *b)
 {
-    const char *setting = esptool_setting(b->e, "open_port_attempts");
-    const char *env = getenv("ESPTOOL_OPEN_PORT_ATTEMPTS");
-    int64_t attempts = 1;
+    int64_t attempts = b->e->config.open_port_attempts;
     int status = 0;
 
-    if (env != NULL)
-        setting = env;
-    if (setting != NULL && !esptool_int(setting, &attempts))
-        return esptool_fatal(b->e, "Invalid value for ESPTOOL_OPEN_PORT_ATTEMPTS.");
+    if (attempts < 0)
+        attempts = 1;
     if (attempts != 1 && strcmp(b->e->args.chip, "auto") == 0) {
         esptool_warning(b->e, "The ESPTOOL_OPEN_PORT_ATTEMPTS (open_port_attempts) option can only "
                               "be used with --port and --chip arguments.");
@@ -225,14 +224,14 @@ static int one_filter(struct esptool *e, const char *filter, const struct kiln_d
     size_t len = value != NULL ? (size_t)(value - filter) : 0;
     int64_t number = 0;
 
-    if (value == NULL)
+    if (value == NULL || strchr(value + 1, '=') != NULL)
         return esptool_fatal(e, "Option --port-filter argument must consist of key=value. (got %s)",
                              filter);
     value++;
     if (len == 3 && (strncmp(filter, "vid", 3) == 0 || strncmp(filter, "pid", 3) == 0)) {
         if (!esptool_int(value, &number))
-            return esptool_fatal(e, "Option --port-filter %.3s: '%s' is not a valid integer.",
-                                 filter, value);
+            return esptool_uncaught(e, "Option --port-filter %.3s: '%s' is not a valid integer.",
+                                    filter, value);
         *out_good = device != NULL && (filter[0] == 'v' ? device->vid : device->pid) == number;
         return 0;
     }
@@ -333,10 +332,13 @@ static int connect_any(struct esptool_board *b, const struct kiln_device_list *l
 
 static int connect_board(struct esptool_board *b)
 {
+    const char *env = getenv("ESPTOOL_OPEN_PORT_ATTEMPTS");
     struct kiln_device_list list = {0};
     struct kiln_error error = {0};
     int status;
 
+    if (env != NULL && !esptool_decimal(env, &b->e->config.open_port_attempts))
+        return esptool_uncaught(b->e, "Invalid value for ESPTOOL_OPEN_PORT_ATTEMPTS.");
     if (b->e->args.port != NULL)
         return connect_given(b);
     if (kiln_device_enumerate(&list, &error) != KILN_OK)
@@ -426,23 +428,27 @@ static int start_stub(struct esptool_board *b)
     return 0;
 }
 
-/* "SPI", "HSPI" or "CLK,Q,D,HD,CS". */
-static bool parse_pins(const char *text, uint32_t *out_pins)
+/* "SPI", "HSPI" or "CLK,Q,D,HD,CS", which parsing has seen to. `shown` is how it is told. */
+static bool parse_pins(const char *text, uint32_t *out_pins, char shown[64])
 {
-    unsigned long pin[5];
+    int64_t pin[5] = {0};
 
-    *out_pins = strcmp(text, "HSPI") == 0 ? KILN_ESP_PINS_HSPI : KILN_ESP_PINS_DEFAULT;
-    if (strcmp(text, "HSPI") == 0 || strcmp(text, "SPI") == 0)
+    *out_pins = strcasecmp(text, "HSPI") == 0 ? KILN_ESP_PINS_HSPI : KILN_ESP_PINS_DEFAULT;
+    snprintf(shown, 64, "%s", *out_pins == KILN_ESP_PINS_HSPI ? "HSPI" : "SPI");
+    if (strchr(text, ',') == NULL)
         return true;
     for (size_t i = 0; i < 5; i++) {
-        char *end;
+        size_t len = strcspn(text, ",");
+        char word[16];
 
-        pin[i] = strtoul(text, &end, 10);
-        if (end == text || pin[i] > 63 || *end != (i < 4 ? ',' : '\0'))
+        snprintf(word, sizeof word, "%.*s", (int)len, text);
+        if (!esptool_int(word, &pin[i]) || pin[i] < 0 || pin[i] > 63)
             return false;
-        text = end + 1;
+        text += len + (text[len] == ',');
     }
     *out_pins = KILN_ESP_PINS(pin[0], pin[1], pin[2], pin[3], pin[4]);
+    snprintf(shown, 64, "CLK:%d, Q:%d, D:%d, HD:%d, CS:%d", (int)pin[0], (int)pin[1], (int)pin[2],
+             (int)pin[3], (int)pin[4]);
     return true;
 }
 
@@ -450,17 +456,21 @@ static int attach(struct esptool_board *b)
 {
     const char *text = b->e->args.spi_connection;
     uint32_t pins = KILN_ESP_PINS_DEFAULT;
+    size_t noted = strlen(b->about.notes);
+    char shown[64];
     uint32_t id;
 
-    if (text != NULL && !parse_pins(text, &pins))
-        return esptool_fatal(b->e, "'%s' is no SPI connection: SPI, HSPI or CLK,Q,D,HD,CS", text);
+    if (text != NULL && !parse_pins(text, &pins, shown))
+        return esptool_fatal(b->e, "SPI pin numbers must be in the range 0-63, not %s.", text);
     if (text != NULL)
-        esptool_print(b->e, "Configuring SPI flash mode (%s)...", text);
+        esptool_print(b->e, "Configuring SPI flash mode (%s)...", shown);
     else if (!b->about.stub)
         esptool_print(b->e, "Enabling default SPI flash mode...");
     if (kiln_esp_session_attach(b->session, pins) != KILN_OK)
         return esptool_board_fail(b);
     esptool_board_look(b);
+    if (text != NULL)
+        print_notes(b, noted);
     id = b->about.flash_id;
     if (!b->about.secure_download && (id == 0 || id == 0xffffff || id == 0xffff3f))
         esptool_warning(b->e, "Failed to communicate with the flash chip, read/write operations "

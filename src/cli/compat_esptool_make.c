@@ -135,7 +135,7 @@ static int write_file(struct esptool *e, const char *path, const uint8_t *bytes,
 
     if (file != NULL && fclose(file) != 0)
         good = false;
-    return good ? 0 : esptool_fatal(e, "'%s' cannot be written: %s", path, strerror(errno));
+    return good ? 0 : esptool_uncaught(e, "'%s' cannot be written: %s", path, strerror(errno));
 }
 
 static int need_chip(struct esptool *e)

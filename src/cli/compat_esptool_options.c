@@ -72,8 +72,8 @@ static const struct esptool_option
         .choice_at = chip_at, .help = "what the chip is"},
     port = {"--port", "-p", ESPTOOL_TEXT, FIELD(port), .env = "ESPTOOL_PORT", .argument = "PORT",
         .help = "serial port"},
-    baud = {"--baud", "-b", ESPTOOL_DECIMAL, FIELD(baud), .fallback = "115200",
-        .env = "ESPTOOL_BAUD", .min = 1, .max = INT32_MAX, .argument = "RATE",
+    baud = {"--baud", "-b", ESPTOOL_RATE, FIELD(baud), .fallback = "115200",
+        .env = "ESPTOOL_BAUD", .argument = "RATE",
         .help = "rate for flashing and reading"},
     port_filter = {"--port-filter", NULL, ESPTOOL_WORDS, FIELD(port_filter), .eats = true,
         .argument = "KEY=VALUE...", .help = "which ports to try: vid=N, pid=N, name=PART, serial=PART"},
@@ -91,8 +91,8 @@ static const struct esptool_option
     override_vddsdio = {"--override-vddsdio", NULL, ESPTOOL_CHOICE, FIELD(override_vddsdio),
         .choices = voltages, .help = "ESP32: flash voltage by the internal regulator"},
     connect_attempts = {"--connect-attempts", NULL, ESPTOOL_DECIMAL, FIELD(connect_attempts),
-        .fallback = "7", .env = "ESPTOOL_CONNECT_ATTEMPTS", .min = INT32_MIN, .max = INT32_MAX,
-        .argument = "N", .help = "how often to try; 0 or less: without end"};
+        .env = "ESPTOOL_CONNECT_ATTEMPTS", .min = INT32_MIN, .max = INT32_MAX, .argument = "N",
+        .help = "how often to try, 7 times if nobody says; 0 or less: without end"};
 /* clang-format on */
 
 const struct esptool_option *const esptool_global_options[] = {&chip,

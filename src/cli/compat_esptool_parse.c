@@ -127,10 +127,14 @@ static int store_number(struct esptool *e, const struct esptool_option *option, 
         *field = ESPTOOL_ALL;
         return 0;
     }
-    good = option->kind == ESPTOOL_DECIMAL ? esptool_decimal(value, field)
+    good = option->kind == ESPTOOL_DECIMAL || option->kind == ESPTOOL_RATE
+               ? esptool_decimal(value, field)
            : option->kind == ESPTOOL_SIZE || option->kind == ESPTOOL_SIZE_ALL
                ? size_with_suffix(value, field)
                : esptool_int(value, field);
+    if (!good && option->kind == ESPTOOL_RATE)
+        return esptool_uncaught(e, "Invalid value for %s: '%s' is not a valid integer.", what,
+                                value);
     if (!good)
         return esptool_usage(e, "Invalid value for %s: '%s' is not a valid integer.", what, value);
     if (option->kind == ESPTOOL_DECIMAL && (*field < option->min || *field > option->max))
@@ -172,6 +176,7 @@ static int store(struct esptool *e, const struct esptool_option *option, const c
     case ESPTOOL_CHIP:
         return store_choice(e, option, what, value, field);
     case ESPTOOL_DECIMAL:
+    case ESPTOOL_RATE:
     case ESPTOOL_INT:
     case ESPTOOL_ALIGNED:
     case ESPTOOL_SIZE:

@@ -165,7 +165,7 @@ static int expand_line(struct esptool *e, char *line, const char *path, struct e
 
     while ((word = next_word(&line, &good)) != NULL) {
         if (!good)
-            return esptool_fatal(e, "'%s': a quotation mark is not closed", path);
+            return esptool_uncaught(e, "'%s': a quotation mark is not closed", path);
         if (!esptool_add_word(e, out, word))
             return esptool_fatal(e, "out of memory");
     }
@@ -178,12 +178,15 @@ static int expand_file(struct esptool *e, const char *path, struct esptool_words
     int status = 0;
 
     if (file == NULL)
-        return esptool_fatal(e, "'%s': %s", path, strerror(errno));
+        return esptool_uncaught(e, "'%s': %s", path, strerror(errno));
     while (status == 0) {
         char *line = NULL;
         size_t capacity = 0;
 
+        errno = 0;
         if (getline(&line, &capacity, file) < 0) {
+            if (!feof(file))
+                status = esptool_uncaught(e, "'%s': %s", path, strerror(errno));
             free(line);
             break;
         }

@@ -33,6 +33,7 @@ enum kiln_status kiln_esp_session_create(const struct kiln_esp_session_options *
     copied = copy_text(&session->options.chip) && copied;
     copied = copy_text(&session->options.stub_dir) && copied;
     copied = copy_text(&session->options.reset_sequence) && copied;
+    copied = copy_text(&session->options.run_sequence) && copied;
     if (!copied || kiln_cancel_init(&session->cancel) != KILN_OK) {
         kiln_esp_session_free(session);
         return KILN_E_NOMEM;
@@ -66,6 +67,7 @@ void kiln_esp_session_free(struct kiln_esp_session *session)
     free((void *)(uintptr_t)session->options.chip);
     free((void *)(uintptr_t)session->options.stub_dir);
     free((void *)(uintptr_t)session->options.reset_sequence);
+    free((void *)(uintptr_t)session->options.run_sequence);
     free(session);
 }
 
@@ -107,10 +109,12 @@ static enum kiln_status find(struct kiln_esp_session *session)
         .connect_attempts = wanted->connect_attempts,
         .stub_dir = wanted->stub_dir,
         .reset_sequence = wanted->reset_sequence,
+        .run_sequence = wanted->run_sequence,
     };
     struct kiln_ctx *ctx = &session->ctx;
 
     KILN_TRY(kiln_esp_create(ctx, session->link, &options, &session->esp));
+    kiln_esp_set_timing(session->esp, &wanted->timing);
     KILN_TRY(kiln_esp_find(session->esp, ctx));
     KILN_TRY(kiln_esp_describe(session->esp, ctx));
     if (!session->esp->secure_download)

@@ -12,17 +12,13 @@
 #include "wire/esp.h"
 #include "wire/slip.h"
 
+#include <kiln/esp.h>
+
 #define KILN_ESP_FLASH_PAGE  4096u
 #define KILN_ESP_FLASH_BLOCK 65536u
 
 #define KILN_ESP_BOOT_BAUD 115200u
 
-/* Timeouts in ms; PER_MB is for 1e6 bytes. They cover the slowest flash chips that are sold. */
-#define KILN_ESP_TIMEOUT         3000u
-#define KILN_ESP_MD5_PER_MB      8000u
-#define KILN_ESP_ERASE_PER_MB    30000u
-#define KILN_ESP_WRITE_PER_MB    40000u
-#define KILN_ESP_ERASE_ALL       240000u
 #define KILN_ESP_WRITE_BLOCK     0x4000u
 #define KILN_ESP_ROM_WRITE_BLOCK 0x400u
 #define KILN_ESP_ROM_FLASH_MAX   (16u << 20) /* what a ROM can address */
@@ -38,7 +34,9 @@ struct kiln_esp {
     struct kiln_loader base;
     struct kiln_byte_link *link;
     struct kiln_loader_options options; /* strings are copies of ours */
-    struct kiln_reset_sequence custom_reset;
+    struct kiln_reset_sequence custom_reset, custom_run;
+    struct kiln_reset_sequence delayed[2]; /* the usual ones with the user's delay */
+    struct kiln_esp_timing timing;         /* no field is 0 save reset_delay_ms */
     const struct kiln_chip *chip;
     const struct kiln_esp_facts *facts;
     struct kiln_esp_security security;
@@ -84,7 +82,7 @@ struct kiln_esp_call {
     size_t data_len;
     bool checksum; /* of `data`, as the *_DATA commands have it */
     uint32_t
-        timeout_ms;   /* on top of the time that the bytes need on the wire; 0: KILN_ESP_TIMEOUT */
+        timeout_ms;   /* on top of the time that the bytes need on the wire; 0: timing.reply_ms */
     unsigned tries;   /* > 1: sent again after silence; only for what may be done twice */
     const char *what; /* "read register 0x40001000": for messages, in the infinitive */
 };
@@ -170,6 +168,8 @@ KILN_MUST_USE enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struc
 KILN_MUST_USE enum kiln_status kiln_esp_create(struct kiln_ctx *ctx, struct kiln_byte_link *link,
                                                const struct kiln_loader_options *options,
                                                struct kiln_esp **out_esp);
+/* Fields that are not 0 replace the defaults. */
+void kiln_esp_set_timing(struct kiln_esp *esp, const struct kiln_esp_timing *timing);
 /* Fills in esp->info from what is known by now. */
 void kiln_esp_fill_info(struct kiln_esp *esp);
 
@@ -302,7 +302,7 @@ KILN_MUST_USE enum kiln_status kiln_esp_write_status(struct kiln_esp *esp, struc
 /* Range inside the flash; ARG otherwise. */
 KILN_MUST_USE enum kiln_status kiln_esp_check_range(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                     uint64_t address, uint64_t len);
-uint32_t kiln_esp_time_for(uint32_t per_mb_ms, uint64_t bytes);
+uint32_t kiln_esp_time_for(const struct kiln_esp *esp, uint32_t per_mb_ms, uint64_t bytes);
 
 KILN_MUST_USE enum kiln_status kiln_esp_erase(struct kiln_loader *self, struct kiln_ctx *ctx,
                                               uint64_t address, uint64_t len,

@@ -40,7 +40,7 @@ static enum kiln_status write_frame(struct kiln_esp *esp, struct kiln_ctx *ctx, 
                                     size_t head_len, const uint8_t *body, size_t body_len)
 {
     size_t len = kiln_slip_encode(head, head_len, body, body_len, esp->tx);
-    uint64_t saved = kiln_deadline_narrow(ctx, KILN_ESP_TIMEOUT + wire_ms(esp, len));
+    uint64_t saved = kiln_deadline_narrow(ctx, esp->timing.send_ms + wire_ms(esp, len));
     enum kiln_status status = kiln_link_write(esp->link, ctx, esp->tx, len);
 
     kiln_deadline_restore(ctx, saved);
@@ -145,7 +145,8 @@ enum kiln_status kiln_esp_exchange(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                    const struct kiln_esp_call *call,
                                    struct kiln_esp_reply *out_reply)
 {
-    uint32_t timeout_ms = (call->timeout_ms > 0 ? call->timeout_ms : KILN_ESP_TIMEOUT) +
+    uint32_t wait_ms = call->timeout_ms > 0 ? call->timeout_ms : esp->timing.reply_ms;
+    uint32_t timeout_ms = KILN_MIN(wait_ms, esp->timing.ceiling_ms) +
                           wire_ms(esp, call->head_len + call->data_len + 64);
     enum kiln_status status = KILN_OK;
 
@@ -347,8 +348,9 @@ enum kiln_status kiln_esp_mem_write(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 enum kiln_status kiln_esp_mem_run(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t entry)
 {
     const uint32_t words[2] = {0, entry};
-    enum kiln_status status = kiln_esp_words(esp, ctx, KILN_ESP_MEM_END, words, 2,
-                                             esp->stub ? 0 : 200, "start the code in RAM");
+    enum kiln_status status =
+        kiln_esp_words(esp, ctx, KILN_ESP_MEM_END, words, 2,
+                       esp->stub ? 0 : esp->timing.ram_start_ms, "start the code in RAM");
 
     return status == KILN_E_TIMEOUT && !esp->stub && !kiln_deadline_passed(ctx) ? KILN_OK : status;
 }

@@ -10,7 +10,6 @@
 
 #define ATTEMPTS_DEFAULT 7u
 #define SYNCS_PER_RESET  5
-#define SYNC_TIMEOUT_MS  100u
 #define SYNC_REPLIES     7 /* that follow the first one */
 
 enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
@@ -31,7 +30,7 @@ enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     uint8_t body[KILN_ESP_SYNC_LEN];
     bool far = (kiln_link_caps(esp->link) & KILN_LINK_NETWORK) != 0;
-    uint32_t timeout_ms = far ? 10 * SYNC_TIMEOUT_MS : SYNC_TIMEOUT_MS;
+    uint32_t timeout_ms = far ? 10 * esp->timing.sync_ms : esp->timing.sync_ms;
     const struct kiln_esp_call call = {.op = KILN_ESP_SYNC,
                                        .head = body,
                                        .head_len = sizeof body,
@@ -77,7 +76,33 @@ enum kiln_status kiln_esp_resync(struct kiln_esp *esp, struct kiln_ctx *ctx)
 
 #define ROTATION_MAX 5
 
-static size_t rotation(const struct kiln_esp *esp, const struct kiln_reset_sequence *out[])
+/* The last pause of a sequence is the one that holds GPIO0. */
+static void with_delay(struct kiln_reset_sequence *sequence, uint16_t delay_ms)
+{
+    for (size_t i = sequence->count; i > 0; i--) {
+        if (sequence->step[i - 1].wait_ms > 0) {
+            sequence->step[i - 1].wait_ms = delay_ms;
+            return;
+        }
+    }
+}
+
+static size_t delayed_rotation(struct kiln_esp *esp, unsigned caps,
+                               const struct kiln_reset_sequence *out[])
+{
+    size_t n = 0;
+
+    if (caps & KILN_LINK_LINES_AT_ONCE)
+        esp->delayed[n++] = kiln_reset_tight;
+    esp->delayed[n++] = kiln_reset_classic;
+    for (size_t i = 0; i < n; i++) {
+        with_delay(&esp->delayed[i], (uint16_t)KILN_MIN(esp->timing.reset_delay_ms, 60000u));
+        out[i] = &esp->delayed[i];
+    }
+    return n;
+}
+
+static size_t rotation(struct kiln_esp *esp, const struct kiln_reset_sequence *out[])
 {
     unsigned caps = kiln_link_caps(esp->link);
     size_t n = 0;
@@ -93,6 +118,8 @@ static size_t rotation(const struct kiln_esp *esp, const struct kiln_reset_seque
         out[n++] = &kiln_reset_usb_jtag;
     if (esp->options.before == KILN_BEFORE_USB)
         return n;
+    if (esp->timing.reset_delay_ms > 0)
+        return n + delayed_rotation(esp, caps, out + n);
     if (caps & KILN_LINK_LINES_AT_ONCE) {
         out[n++] = &kiln_reset_tight;
         out[n++] = &kiln_reset_tight_slow;

@@ -14,7 +14,6 @@
 /* A blank stretch inside is erased and not sent when it saves at least one large erase. */
 #define BLANK_MIN    KILN_ESP_FLASH_BLOCK
 #define STREAM_TRIES 4u
-#define BLOCK_TRIES  3u
 /* The hardest level saves 2 % of the bytes for five times the CPU and 8 MB of memory. That pays on slow lines only,
  * and not for many boards at once. */
 #define DEFLATE_LEVEL      9
@@ -38,11 +37,11 @@ enum kiln_status kiln_esp_check_range(struct kiln_esp *esp, struct kiln_ctx *ctx
     return KILN_OK;
 }
 
-uint32_t kiln_esp_time_for(uint32_t per_mb_ms, uint64_t bytes)
+uint32_t kiln_esp_time_for(const struct kiln_esp *esp, uint32_t per_mb_ms, uint64_t bytes)
 {
-    uint64_t ms = KILN_ESP_TIMEOUT + bytes * per_mb_ms / 1000000;
+    uint64_t ms = esp->timing.reply_ms + bytes * per_mb_ms / 1000000;
 
-    return ms > KILN_ESP_ERASE_ALL ? KILN_ESP_ERASE_ALL : (uint32_t)ms;
+    return (uint32_t)KILN_MIN(ms, (uint64_t)esp->timing.ceiling_ms);
 }
 
 static enum kiln_status failed_at(struct kiln_ctx *ctx, uint64_t address, const char *what)
@@ -67,9 +66,10 @@ static enum kiln_status begin(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_
     const uint32_t words[5] = {size, blocks, block, (uint32_t)address, encrypted};
     bool four = !esp->stub && (esp->facts->flags & KILN_ESP_BEGIN_4_WORDS);
 
-    return kiln_esp_words(esp, ctx, op, words, four ? 4 : 5,
-                          kiln_esp_time_for(esp->stub ? 0 : KILN_ESP_ERASE_PER_MB, covers),
-                          "prepare the flash");
+    return kiln_esp_words(
+        esp, ctx, op, words, four ? 4 : 5,
+        kiln_esp_time_for(esp, esp->stub ? 0 : esp->timing.erase_per_mb_ms, covers),
+        "prepare the flash");
 }
 
 /*
@@ -109,7 +109,8 @@ static enum kiln_status erase_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 
     if (esp->stub)
         return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_REGION, words, 2,
-                              kiln_esp_time_for(KILN_ESP_ERASE_PER_MB, len), "erase the flash");
+                              kiln_esp_time_for(esp, esp->timing.erase_per_mb_ms, len),
+                              "erase the flash");
     KILN_TRY(rom_erase_size(esp, ctx, address, len, &size));
     return begin(esp, ctx, KILN_ESP_FLASH_BEGIN, size,
                  (uint32_t)((len + KILN_ESP_ROM_WRITE_BLOCK - 1) / KILN_ESP_ROM_WRITE_BLOCK),
@@ -162,7 +163,7 @@ enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, struct kiln_ctx *c
     KILN_TRY(kiln_esp_stub_now(esp, ctx));
     if (!esp->stub)
         return erase_range(esp, ctx, 0, esp->flash_size, NULL, 0);
-    return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_FLASH, NULL, 0, KILN_ESP_ERASE_ALL,
+    return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_FLASH, NULL, 0, esp->timing.erase_all_ms,
                           "erase the whole flash");
 }
 
@@ -209,11 +210,13 @@ static void pack(const struct kiln_esp *esp, struct stream *stream)
 
 /* How long one block may take: what comes out of it must be erased and programmed. How much that is only
  * the inflater knows; four times the average has been enough, and all of it is always. */
-static uint32_t block_time(const struct stream *stream, size_t wire_len, uint32_t block)
+static uint32_t block_time(const struct kiln_esp *esp, const struct stream *stream, size_t wire_len,
+                           uint32_t block)
 {
     uint64_t plain = (uint64_t)stream->len * block / wire_len * 4;
 
-    return kiln_esp_time_for(KILN_ESP_WRITE_PER_MB, KILN_MIN(plain, (uint64_t)stream->len));
+    return kiln_esp_time_for(esp, esp->timing.write_per_mb_ms,
+                             KILN_MIN(plain, (uint64_t)stream->len));
 }
 
 static enum kiln_status send_block(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_t op,
@@ -233,7 +236,7 @@ static enum kiln_status send_block(struct kiln_esp *esp, struct kiln_ctx *ctx, u
     enum kiln_status status = KILN_OK;
 
     kiln_esp_put_words(head, words, 4);
-    for (unsigned i = 0; i < BLOCK_TRIES; i++) {
+    for (unsigned i = 0; i < esp->timing.block_tries; i++) {
         status = kiln_esp_command(esp, ctx, &call);
         /* Only a block that was refused as damaged may come again: after silence nobody knows whether it
          * was taken. */
@@ -270,7 +273,7 @@ static enum kiln_status send_blocks(struct kiln_esp *esp, struct kiln_ctx *ctx,
     uint32_t count =
         cuts != NULL ? (uint32_t)cut_count : (uint32_t)((wire_len + block - 1) / block);
     size_t at = 0;
-    uint32_t timeout_ms = block_time(stream, wire_len, block);
+    uint32_t timeout_ms = block_time(esp, stream, wire_len, block);
     uint8_t op = zlib ? KILN_ESP_FLASH_DEFL_DATA : KILN_ESP_FLASH_DATA;
     uint32_t size = (uint32_t)stream->len;
     uint8_t last[KILN_ESP_WRITE_BLOCK];
@@ -482,7 +485,8 @@ enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx,
     const struct kiln_esp_call call = {.op = KILN_ESP_FLASH_MD5,
                                        .head = head,
                                        .head_len = sizeof head,
-                                       .timeout_ms = kiln_esp_time_for(KILN_ESP_MD5_PER_MB, len),
+                                       .timeout_ms =
+                                           kiln_esp_time_for(esp, esp->timing.md5_per_mb_ms, len),
                                        .tries = 1,
                                        .what = "compute the MD5 of the flash"};
     enum kiln_status status = KILN_OK;

@@ -75,9 +75,15 @@ static enum kiln_status wants_watchdog(struct kiln_esp *esp, struct kiln_ctx *ct
     return KILN_OK;
 }
 
+static const struct kiln_reset_sequence *run_sequence(const struct kiln_esp *esp)
+{
+    if (esp->options.run_sequence != NULL)
+        return &esp->custom_run;
+    return esp->port != KILN_ESP_PORT_UART ? &kiln_reset_run_usb : &kiln_reset_run;
+}
+
 static enum kiln_status hard_reset(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    bool usb = esp->port != KILN_ESP_PORT_UART;
     bool watchdog = false;
     enum kiln_status status;
 
@@ -89,7 +95,7 @@ static enum kiln_status hard_reset(struct kiln_esp *esp, struct kiln_ctx *ctx)
     if (!(kiln_link_caps(esp->link) & KILN_LINK_LINES))
         return kiln_fail(ctx, KILN_E_UNSUPPORTED,
                          "the link has no reset line: reset the board by hand");
-    status = kiln_esp_run_sequence(esp, ctx, usb ? &kiln_reset_run_usb : &kiln_reset_run);
+    status = kiln_esp_run_sequence(esp, ctx, run_sequence(esp));
     return status == KILN_E_GONE ? KILN_OK : status;
 }
 
@@ -188,7 +194,7 @@ enum kiln_status kiln_esp_abandon(struct kiln_loader *self, struct kiln_ctx *ctx
     esp->left = true;
     if ((kiln_link_caps(esp->link) & KILN_LINK_LINES) &&
         esp->options.before != KILN_BEFORE_NO_RESET && esp->options.before != KILN_BEFORE_NO_SYNC) {
-        status = kiln_esp_run_sequence(esp, ctx, usb ? &kiln_reset_run_usb : &kiln_reset_run);
+        status = kiln_esp_run_sequence(esp, ctx, run_sequence(esp));
         return status == KILN_E_GONE && usb ? KILN_OK : status;
     }
     KILN_TRY(kiln_esp_resync(esp, ctx));

@@ -44,11 +44,57 @@ static const struct kiln_loader_ops ops = {
     .free = dispose,
 };
 
-static enum kiln_status copy_options(struct kiln_esp *esp, struct kiln_ctx *ctx,
-                                     const struct kiln_loader_options *options)
+/* They cover the slowest flash chips that are sold. */
+static const struct kiln_esp_timing usual_timing = {
+    .reply_ms = 3000,
+    .send_ms = 3000,
+    .sync_ms = 100,
+    .ram_start_ms = 200,
+    .md5_per_mb_ms = 8000,
+    .erase_per_mb_ms = 30000,
+    .write_per_mb_ms = 40000,
+    .erase_all_ms = 240000,
+    .ceiling_ms = 240000,
+    .block_tries = 3,
+};
+
+static void replace(uint32_t *field, uint32_t value)
+{
+    if (value > 0)
+        *field = value;
+}
+
+void kiln_esp_set_timing(struct kiln_esp *esp, const struct kiln_esp_timing *timing)
+{
+    replace(&esp->timing.reply_ms, timing->reply_ms);
+    replace(&esp->timing.send_ms, timing->send_ms);
+    replace(&esp->timing.sync_ms, timing->sync_ms);
+    replace(&esp->timing.ram_start_ms, timing->ram_start_ms);
+    replace(&esp->timing.md5_per_mb_ms, timing->md5_per_mb_ms);
+    replace(&esp->timing.erase_per_mb_ms, timing->erase_per_mb_ms);
+    replace(&esp->timing.write_per_mb_ms, timing->write_per_mb_ms);
+    replace(&esp->timing.erase_all_ms, timing->erase_all_ms);
+    replace(&esp->timing.ceiling_ms, timing->ceiling_ms);
+    replace(&esp->timing.block_tries, timing->block_tries);
+    replace(&esp->timing.reset_delay_ms, timing->reset_delay_ms);
+}
+
+static enum kiln_status parse_sequence(struct kiln_ctx *ctx, const char *text,
+                                       struct kiln_reset_sequence *out)
 {
     size_t bad = 0;
 
+    if (text == NULL || kiln_reset_parse(text, out, &bad))
+        return KILN_OK;
+    return kiln_fail(ctx, KILN_E_ARG,
+                     "the reset sequence \"%s\" is wrong at character %zu: D0, R1, U1,0 and "
+                     "W0.1 are joined by |",
+                     text, bad + 1);
+}
+
+static enum kiln_status copy_options(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                     const struct kiln_loader_options *options)
+{
     esp->options = *options;
     esp->options.chip = options->chip != NULL ? strdup(options->chip) : NULL;
     esp->options.stub_dir = options->stub_dir != NULL ? strdup(options->stub_dir) : NULL;
@@ -59,13 +105,8 @@ static enum kiln_status copy_options(struct kiln_esp *esp, struct kiln_ctx *ctx,
         free((char *)(uintptr_t)esp->options.chip);
         esp->options.chip = NULL;
     }
-    if (options->reset_sequence != NULL &&
-        !kiln_reset_parse(options->reset_sequence, &esp->custom_reset, &bad))
-        return kiln_fail(ctx, KILN_E_ARG,
-                         "the reset sequence \"%s\" is wrong at character %zu: D0, R1, U1,0 and "
-                         "W0.1 are joined by |",
-                         options->reset_sequence, bad + 1);
-    return KILN_OK;
+    KILN_TRY(parse_sequence(ctx, options->reset_sequence, &esp->custom_reset));
+    return parse_sequence(ctx, options->run_sequence, &esp->custom_run);
 }
 
 void kiln_esp_fill_info(struct kiln_esp *esp)
@@ -139,6 +180,7 @@ enum kiln_status kiln_esp_create(struct kiln_ctx *ctx, struct kiln_byte_link *li
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
     esp->base.ops = &ops;
     esp->link = link;
+    esp->timing = usual_timing;
     kiln_slip_decoder_init(&esp->rx, esp->rx_frame, sizeof esp->rx_frame);
     status = copy_options(esp, ctx, options);
     if (status != KILN_OK) {

@@ -17,7 +17,7 @@ static enum kiln_status check_md5(struct kiln_esp *esp, struct kiln_ctx *ctx, co
 {
     uint8_t md5[EVP_MAX_MD_SIZE];
 
-    KILN_TRY(kiln_esp_next_frame(esp, ctx, KILN_ESP_TIMEOUT, "send the MD5 of what it read"));
+    KILN_TRY(kiln_esp_next_frame(esp, ctx, esp->timing.reply_ms, "send the MD5 of what it read"));
     if (esp->rx.len != 16)
         return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_LOWER_BAUD,
                               "%zu bytes came where an MD5 of 16 was due", esp->rx.len);
@@ -41,7 +41,7 @@ static enum kiln_status read_stream(struct kiln_esp *esp, struct kiln_ctx *ctx, 
         uint8_t seen[4];
         size_t due = KILN_MIN((size_t)FRAME, len - have);
 
-        KILN_TRY(kiln_esp_next_frame(esp, ctx, KILN_ESP_TIMEOUT, "send what it read"));
+        KILN_TRY(kiln_esp_next_frame(esp, ctx, esp->timing.reply_ms, "send what it read"));
         if (esp->rx.len != due)
             return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_LOWER_BAUD,
                                   "%zu bytes came where %zu were due", esp->rx.len, due);

@@ -159,6 +159,32 @@ uint64_t kiln_esp_flash_size_of(uint32_t id)
 #define SIZE_SECURE  (2u << 20) /* nothing can be read then; the smallest that is common */
 #define SIZE_UNKNOWN (4u << 20)
 
+/* The five numbers of SPI_ATTACH's word, six bits each. */
+static enum kiln_status check_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    static const char *const names[] = {"CLK", "Q", "D", "CS", "HD"};
+    const struct kiln_esp_facts *facts = esp->facts;
+    bool usb = false;
+
+    if (esp->pins <= KILN_ESP_PINS_HSPI)
+        return KILN_OK;
+    if (facts->flash_pins == 0)
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED, "the flash of %s is on pins of its own",
+                         esp->chip->title);
+    for (unsigned i = 0; i < 5; i++) {
+        unsigned pin = esp->pins >> 6 * i & 0x3f;
+        bool too_high = i == 4 && facts->flash_hd_max > 0 && pin > facts->flash_hd_max;
+
+        if (!(facts->flash_pins >> pin & 1) || too_high)
+            return kiln_fail(ctx, KILN_E_ARG, "%s cannot have %s of its flash on GPIO %u",
+                             esp->chip->title, names[i], pin);
+        usb = usb || (facts->usb_pins >> pin & 1);
+    }
+    if (usb)
+        kiln_esp_note(esp, "the flash is on pins of the USB port");
+    return KILN_OK;
+}
+
 static enum kiln_status attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     uint32_t pins[2] = {esp->pins, 0};
@@ -217,6 +243,7 @@ enum kiln_status kiln_esp_attach(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     uint32_t parameters[6] = {0, 0, KILN_ESP_FLASH_BLOCK, KILN_ESP_FLASH_PAGE, 256, 0xffff};
 
+    KILN_TRY(check_pins(esp, ctx));
     KILN_TRY(attach_pins(esp, ctx));
     KILN_TRY(find_size(esp, ctx));
     parameters[1] = (uint32_t)esp->flash_size;

@@ -106,7 +106,8 @@ struct kiln_loader_options {
     uint32_t transfer_size; /* bytes of a DFU transfer, 0: what the device says */
     bool has_start_address; /* where leaving starts the application instead of at the main flash */
     uint64_t start_address;
-    const char *reset_sequence; /* custom ESP reset string, or NULL */
+    const char *reset_sequence; /* custom ESP reset string into the bootloader, or NULL */
+    const char *run_sequence;   /* the same for the hard reset at the end */
     uint64_t flash_size;        /* 0: detect */
 };
 

@@ -117,6 +117,28 @@ says 'Secure Boot: Disabled'
 run 2 --no-stub --port sim:esp32c3 write-flash 0xd00 one.bin 0x1d00 one.bin
 says 'Detected overlap at address: 0x1d00'
 
+run 0 $rom flash-id -sc 6,0x7,8,9,11
+says 'Configuring SPI flash mode (CLK:6, Q:7, D:8, HD:9, CS:11)...'
+run 0 $rom flash-id -sc hspi
+says 'Configuring SPI flash mode (HSPI)...'
+run 2 $rom flash-id -sc 6,7,8,9,30
+says 'cannot have CS of its flash on GPIO 30'
+run 2 $rom flash-id -sc 6,7,8,9,64
+run 0 --no-stub --port sim:esp32c3 flash-id -sc 1,2,3,4,19
+says 'pins of the USB port'
+run 2 --no-stub --port sim:esp8266 flash-id -sc 6,7,8,9,11
+
+printf '[esptool]\ncustom_reset_sequence = D0|R1|W0.1|D1|R0|W0.05|D0\ncustom_hard_reset_sequence = R1|W0.1|R0\n' >esptool.cfg
+run 0 $rom flash-id
+says 'Loaded custom configuration from'
+printf '[esptool]\ncustom_reset_sequence = F1\n' >esptool.cfg
+run 2 $rom flash-id
+says 'Invalid custom reset sequence option format'
+printf '[esptool]\ncustom_hard_reset_sequence = F1\n' >esptool.cfg
+run 2 $rom flash-id
+says 'Invalid custom reset sequence option format'
+rm esptool.cfg
+
 run 0 --port 'sim:esp32c3?secure=1' write-flash -fs 4MB 0x0 one.bin
 says 'Secure Download Mode'
 says 'Cannot verify written data if encrypted or in secure download mode.'

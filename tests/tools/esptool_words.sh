@@ -101,7 +101,43 @@ said "Ignoring unknown config file option: foo"
 printf '[esptool]\ntimeout = 5\ntimeout = 6\n' >esptool.cfg
 status 0 version
 said "Ignoring invalid config file"
+for wrong in 'timeout = x' 'chip_erase_timeout =' 'max_timeout = 0x10' 'sync_timeout = 5%' 'md5_timeout_per_mb = -1' \
+    'erase_region_timeout_per_mb = 1 s' 'erase_write_timeout_per_mb = nan' 'mem_end_rom_timeout = 1,5' \
+    'serial_write_timeout = ten' 'connect_attempts = 1.5' 'write_block_attempts = 0' 'reset_delay = _1' \
+    'open_port_attempts = x'; do
+    printf '[esptool]\n%s\n' "$wrong" >esptool.cfg
+    status 1 version
+    said "option '${wrong%% *}'"
+done
+for right in 'timeout = 1e1' 'max_timeout = inf' 'sync_timeout = .2' 'reset_delay = 0' 'md5_timeout_per_mb = 1_0' \
+    'connect_attempts = 0' 'open_port_attempts = 2' 'serial_write_timeout: 5'; do
+    printf '[esptool]\n%s\n' "$right" >esptool.cfg
+    status 0 version
+    said "5.2.0"
+done
 rm esptool.cfg
+# What esptool does not catch ends with 1, what it refuses with 2.
+status 1 @missing
+status 1 @.
+printf 'version "x\n' >args
+status 1 @args
+printf -- '--chip esp32\n version\n' >args
+status 0 @args
+said "esptool --chip esp32 version"
+status 1 -b fast version
+status 0 -b -5 version
+status 1 --port-filter vid=x flash-id
+status 2 --port-filter vid flash-id
+status 2 --port-filter vid=1=2 flash-id
+status 2 --port-filter colour=1 flash-id
+status 1 -p foo://x flash-id
+status 2 -p /dev/nonexistent flash-id
+ESPTOOL_OPEN_PORT_ATTEMPTS=x status 1 -p /dev/nonexistent flash-id
+said "Invalid value for ESPTOOL_OPEN_PORT_ATTEMPTS."
+ESPTOOL_OPEN_PORT_ATTEMPTS=-1 status 2 -p /dev/nonexistent -c esp32 flash-id
+unset ESPTOOL_OPEN_PORT_ATTEMPTS
+mkdir folder
+status 1 -c esp32 elf2image -o folder "$elf"
 
 ln -s "$kiln" esptool.py
 ./esptool.py -h >out 2>err || { echo "esptool.py -h fails"; failed=1; }

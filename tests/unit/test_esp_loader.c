@@ -372,6 +372,66 @@ static void a_custom_reset_string_brings_the_chip_in(void **state)
     unplug(&bench);
 }
 
+static void a_reset_string_of_ones_own_ends_the_session(void **state)
+{
+    struct bench bench;
+    uint64_t before;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.no_stub = true;
+    bench.options.run_sequence = "D0|W7.5";
+    must(&bench, connect(&bench));
+    before = elapsed_ms(&bench);
+    must(&bench, bench.loader->ops->leave(bench.loader, &bench.ctx));
+    assert_in_range(elapsed_ms(&bench) - before, 7500, 7599);
+    unplug(&bench);
+}
+
+static void the_reset_delay_can_be_set(void **state)
+{
+    const struct kiln_esp_timing timing = {.reset_delay_ms = 4000};
+    struct kiln_esp *esp = NULL;
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    must(&bench, kiln_esp_create(&bench.ctx, bench.link, &bench.options, &esp));
+    bench.loader = &esp->base;
+    kiln_esp_set_timing(esp, &timing);
+    must(&bench, kiln_esp_find(esp, &bench.ctx));
+    assert_in_range(elapsed_ms(&bench), 4000, 4999);
+    unplug(&bench);
+}
+
+static void timeouts_and_tries_can_be_set(void **state)
+{
+    const struct kiln_esp_timing timing = {
+        .reply_ms = 700, .ram_start_ms = 50, .ceiling_ms = 2000, .block_tries = 9};
+    struct kiln_esp *esp = NULL;
+    struct bench bench;
+    uint8_t byte = 0;
+    uint64_t before;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    must(&bench, kiln_esp_create(&bench.ctx, bench.link, &bench.options, &esp));
+    bench.loader = &esp->base;
+    assert_int_equal(kiln_esp_time_for(esp, esp->timing.md5_per_mb_ms, 1000000), 11000);
+    kiln_esp_set_timing(esp, &timing);
+    assert_int_equal(kiln_esp_time_for(esp, esp->timing.md5_per_mb_ms, 100000), 1500);
+    assert_int_equal(kiln_esp_time_for(esp, esp->timing.md5_per_mb_ms, 1000000), 2000);
+    assert_int_equal(esp->timing.block_tries, 9);
+    assert_int_equal(esp->timing.sync_ms, 100);
+    must(&bench, kiln_esp_find(esp, &bench.ctx));
+    /* The program that starts in RAM answers nothing any more. */
+    must(&bench, kiln_esp_mem_run(esp, &bench.ctx, 0x40080000));
+    before = elapsed_ms(&bench);
+    assert_int_equal(kiln_esp_mem_write(esp, &bench.ctx, 0x3ffb0000, &byte, 1), KILN_E_TIMEOUT);
+    assert_in_range(elapsed_ms(&bench) - before, 700, 799);
+    unplug(&bench);
+}
+
 static void without_a_reset_the_boot_log_tells_why(void **state)
 {
     struct bench bench;
@@ -509,6 +569,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_wrong_chip_is_refused_before_anything_is_done),
     cmocka_unit_test(a_wrong_reset_string_is_named),
     cmocka_unit_test(a_custom_reset_string_brings_the_chip_in),
+    cmocka_unit_test(a_reset_string_of_ones_own_ends_the_session),
+    cmocka_unit_test(the_reset_delay_can_be_set),
+    cmocka_unit_test(timeouts_and_tries_can_be_set),
     cmocka_unit_test(without_a_reset_the_boot_log_tells_why),
     cmocka_unit_test(a_missing_stub_is_a_note_and_no_failure),
     cmocka_unit_test(the_rate_goes_down_on_a_bad_cable),

@@ -126,6 +126,40 @@ static void registers_and_ram_change_under_a_mask(void **state)
     kiln_esp_session_free(session);
 }
 
+/* Pins that the chip has not, or has for something else. */
+static void pins_of_the_flash_are_checked(void **state)
+{
+    static const struct {
+        const char *device;
+        uint32_t pins;
+        enum kiln_status status;
+    } cases[] = {
+        {"sim:esp32", KILN_ESP_PINS(6, 7, 8, 9, 11), KILN_OK},
+        {"sim:esp32", KILN_ESP_PINS(6, 7, 8, 32, 33), KILN_OK},
+        {"sim:esp32", KILN_ESP_PINS(6, 7, 8, 9, 30), KILN_E_ARG},
+        {"sim:esp32", KILN_ESP_PINS_HSPI, KILN_OK},
+        {"sim:esp32s3", KILN_ESP_PINS(30, 31, 32, 46, 48), KILN_OK},
+        {"sim:esp32s3", KILN_ESP_PINS(30, 31, 32, 47, 48), KILN_E_ARG},
+        {"sim:esp32s3", KILN_ESP_PINS(22, 31, 32, 27, 48), KILN_E_ARG},
+        {"sim:esp32c3", KILN_ESP_PINS(18, 1, 2, 3, 4), KILN_OK},
+        {"sim:esp32c3", KILN_ESP_PINS(0, 1, 2, 3, 22), KILN_E_ARG},
+        {"sim:esp8266", KILN_ESP_PINS(6, 7, 8, 9, 11), KILN_E_UNSUPPORTED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kiln_esp_session *session = create(cases[i].device, true);
+        struct kiln_esp_about about;
+
+        must(session, kiln_esp_session_connect(session));
+        assert_int_equal(kiln_esp_session_attach(session, cases[i].pins), cases[i].status);
+        kiln_esp_session_about(session, &about);
+        assert_int_equal(strstr(about.notes, "USB") != NULL,
+                         strcmp(cases[i].device, "sim:esp32c3") == 0 && cases[i].status == KILN_OK);
+        kiln_esp_session_free(session);
+    }
+}
+
 static void flash_chip_tells_sfdp_and_status(void **state)
 {
     struct kiln_esp_session *session = attached("sim:esp32", true);
@@ -340,6 +374,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(flash_needs_attach_and_a_connection),
     cmocka_unit_test(registers_and_ram_change_under_a_mask),
     cmocka_unit_test(flash_chip_tells_sfdp_and_status),
+    cmocka_unit_test(pins_of_the_flash_are_checked),
     cmocka_unit_test(spi_commands_leave_the_controller_as_it_was),
     cmocka_unit_test(regions_are_written),
     cmocka_unit_test(encryption_is_refused_where_the_rom_cannot),
