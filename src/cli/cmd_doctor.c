@@ -25,6 +25,8 @@ static void put_json(const struct kiln_finding *finding)
     json_object_set_new(object, "advice", json_string(finding->advice));
     if (finding->fix[0] != '\0')
         json_object_set_new(object, "fix", json_string(finding->fix));
+    if (finding->reason[0] != '\0')
+        json_object_set_new(object, "no_fix", json_string(finding->reason));
     line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (line != NULL)
         puts(line);
@@ -155,27 +157,58 @@ static int run_shell(const char *command)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Returns how many commands were run. */
-static size_t mend(const struct cli *cli, const struct kiln_doctor_report *report)
+/* Fixes are offered once, even if what they mend is found again after them. */
+struct offered {
+    char fix[64][768];
+    size_t count;
+};
+
+static bool is_new(struct offered *offered, const char *fix)
 {
-    size_t count = 0;
+    for (size_t i = 0; i < offered->count; i++)
+        if (strcmp(offered->fix[i], fix) == 0)
+            return false;
+    if (offered->count < sizeof offered->fix / sizeof offered->fix[0])
+        snprintf(offered->fix[offered->count++], sizeof offered->fix[0], "%s", fix);
+    return true;
+}
+
+/* True if a command was run. */
+static bool offer(const struct cli *cli, const struct kiln_finding *finding)
+{
+    int status;
+
+    put_finding(cli, finding);
+    if (finding->fix[0] == '\0') {
+        char text[300];
+
+        snprintf(text, sizeof text, "No command can do this: %s.", finding->reason);
+        put_folded(cli, text, 4);
+        return false;
+    }
+    if (!cli_ask("    Run this command?"))
+        return false;
+    status = run_shell(finding->fix);
+    if (status == 0)
+        puts("    Done.");
+    else
+        printf("    %sThe command failed with status %d.%s\n", cli_red(cli), status,
+               cli_plain(cli));
+    return true;
+}
+
+static bool mend(const struct cli *cli, const struct kiln_doctor_report *report,
+                 struct offered *offered)
+{
+    bool ran = false;
 
     for (size_t i = 0; i < report->count; i++) {
         const struct kiln_finding *finding = &report->findings[i];
-        int status;
 
-        put_finding(cli, finding);
-        if (finding->fix[0] == '\0' || !cli_ask("    Run this command?"))
-            continue;
-        status = run_shell(finding->fix);
-        count++;
-        if (status == 0)
-            puts("    Done.");
-        else
-            printf("    %sThe command failed with status %d.%s\n", cli_red(cli), status,
-                   cli_plain(cli));
+        if (is_new(offered, finding->fix[0] != '\0' ? finding->fix : finding->evidence))
+            ran = offer(cli, finding) || ran;
     }
-    return count;
+    return ran;
 }
 
 /* ---- the command ---- */
@@ -202,6 +235,27 @@ static enum kiln_status examine(const struct cli *cli, struct kiln_doctor_report
     return kiln_doctor_run(&system, out_report, out_error);
 }
 
+/* What one fix brings to light (a group joined that this session does not know) is mended too. */
+static enum kiln_status mend_all(const struct cli *cli, struct kiln_doctor_report *report,
+                                 struct kiln_error *out_error)
+{
+    struct offered *offered = calloc(1, sizeof *offered);
+    enum kiln_status status = offered != NULL ? KILN_OK : KILN_E_NOMEM;
+    bool ran = false;
+
+    while (status == KILN_OK && mend(cli, report, offered)) {
+        ran = true;
+        kiln_doctor_report_free(report);
+        status = examine(cli, report, out_error);
+    }
+    if (status == KILN_OK && ran) {
+        puts("\nAfter that:");
+        put_report(cli, report);
+    }
+    free(offered);
+    return status;
+}
+
 static int run_doctor(struct cli *cli)
 {
     struct kiln_doctor_report report;
@@ -214,15 +268,10 @@ static int run_doctor(struct cli *cli)
         return cli_usage(cli, "--fix asks before each step, which does not go with --json");
     if (examine(cli, &report, &error) != KILN_OK)
         return cli_fail(cli, &error);
-    if (cli->args.fix && mend(cli, &report) > 0) {
-        kiln_doctor_report_free(&report);
-        if (examine(cli, &report, &error) != KILN_OK)
-            return cli_fail(cli, &error);
-        puts("\nAfter that:");
+    if (!cli->args.fix)
         put_report(cli, &report);
-    } else if (!cli->args.fix) {
-        put_report(cli, &report);
-    }
+    else if (mend_all(cli, &report, &error) != KILN_OK)
+        return cli_fail(cli, &error);
     status = put_summary(cli, &report);
     kiln_doctor_report_free(&report);
     return status;
@@ -246,7 +295,8 @@ const struct cli_command cli_cmd_doctor = {
         "Looks at permissions, udev rules, drivers, programs that hold or disturb ports (brltty, "
         "ModemManager, services, lock files), power saving, containers, WSL and virtual machines, "
         "and at what is installed. Nothing is opened and no board is touched. With --fix every "
-        "command is shown before you are asked; what needs root goes through sudo. Processes of "
+        "command is shown before you are asked, and where no command can help the reason is told; "
+        "what needs root goes through sudo. Processes of "
         "other users are seen by root only.\n"
         "Exit status: 0 nothing stands in the way (notes do not count), 3 no board or no driver, "
         "5 permission, 6 a port is in use; of several the one listed first.",

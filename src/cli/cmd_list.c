@@ -145,6 +145,7 @@ json_t *cli_device_json(const struct cli *cli, const struct kiln_device *device)
     }
     put_text(object, "usable", kiln_status_name(device->usable));
     put_text(object, "obstacle", device->obstacle);
+    put_text(object, "service", device->unit);
     return object;
 }
 

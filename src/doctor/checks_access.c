@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- permission ---- */
 
@@ -66,9 +67,16 @@ void doctor_test_group(struct doctor *doctor, const struct doctor_check *check)
 static void if_log_in(struct doctor *doctor, const struct doctor_check *check, const char *node,
                       const struct doctor_usb *usb, enum kiln_denial denial, const char *group)
 {
+    struct doctor_facts facts = {0};
+
     (void)usb;
-    if (denial == KILN_DENIAL_LOG_IN)
-        report_group(doctor, check, node, group);
+    if (denial != KILN_DENIAL_LOG_IN)
+        return;
+    snprintf(facts.device, sizeof facts.device, "%s", node);
+    snprintf(facts.group, sizeof facts.group, "%s", group);
+    if (doctor_on_path(doctor, "setfacl"))
+        snprintf(facts.command, sizeof facts.command, "setfacl");
+    doctor_report(doctor, check, &facts);
 }
 
 void doctor_test_log_in(struct doctor *doctor, const struct doctor_check *check)
@@ -142,49 +150,60 @@ void doctor_test_own_rules(struct doctor *doctor, const struct doctor_check *che
 
 /* ---- other programs ---- */
 
-/* The system service that process `pid` belongs to, "" if none. A control group path ends in it. */
-static void service_of(const struct doctor *doctor, int pid, char *unit, size_t cap)
+/* How to end a process: as its owner, or as root. */
+static void put_kill(const struct doctor *doctor, int pid, struct doctor_facts *facts)
 {
-    char path[64], text[1024], *name;
-    size_t len;
+    char path[PATH_MAX];
+    struct stat info;
 
-    unit[0] = '\0';
-    snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
-    if (!doctor_read(doctor, path, text, sizeof text) || strstr(text, "/system.slice/") == NULL)
+    if (pid <= 0)
         return;
-    name = strstr(text, "/system.slice/");
-    name[strcspn(name, "\n")] = '\0';
-    name = strrchr(name, '/') + 1;
-    len = strlen(name);
-    if (len > 8 && strcmp(name + len - 8, ".service") == 0 &&
-        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") == len)
-        snprintf(unit, cap, "%s", name);
+    snprintf(path, sizeof path, "%s/proc/%d", doctor->root, pid);
+    snprintf(facts->command, sizeof facts->command, "%skill",
+             doctor->who.uid == 0 || (stat(path, &info) == 0 && info.st_uid == doctor->who.uid)
+                 ? ""
+                 : "sudo ");
+    snprintf(facts->what, sizeof facts->what, "%d", pid);
 }
 
-static void each_busy(struct doctor *doctor, const struct doctor_check *check, bool of_service)
+enum held_by { BY_SYSTEM_UNIT, BY_USER_UNIT, BY_PROGRAM };
+
+static void each_busy(struct doctor *doctor, const struct doctor_check *check, enum held_by wanted)
 {
     for (size_t i = 0; i < doctor->port_count; i++) {
         struct doctor_facts facts = {0};
         struct kiln_holder holder;
+        enum held_by by;
 
         if (!kiln_find_holder_in(doctor->root, doctor->ports[i].node, &holder))
             continue;
-        service_of(doctor, holder.pid, facts.unit, sizeof facts.unit);
+        by = holder.unit[0] == '\0' ? BY_PROGRAM
+             : holder.of_session    ? BY_USER_UNIT
+                                    : BY_SYSTEM_UNIT;
+        if (by != wanted)
+            continue;
+        snprintf(facts.unit, sizeof facts.unit, "%s", holder.unit);
         kiln_holder_text(&holder, facts.process, sizeof facts.process);
         snprintf(facts.device, sizeof facts.device, "%s", doctor->ports[i].node);
-        if ((facts.unit[0] != '\0') == of_service)
-            doctor_report(doctor, check, &facts);
+        if (by == BY_PROGRAM)
+            put_kill(doctor, holder.pid, &facts);
+        doctor_report(doctor, check, &facts);
     }
 }
 
 void doctor_test_unit(struct doctor *doctor, const struct doctor_check *check)
 {
-    each_busy(doctor, check, true);
+    each_busy(doctor, check, BY_SYSTEM_UNIT);
+}
+
+void doctor_test_own_unit(struct doctor *doctor, const struct doctor_check *check)
+{
+    each_busy(doctor, check, BY_USER_UNIT);
 }
 
 void doctor_test_busy(struct doctor *doctor, const struct doctor_check *check)
 {
-    each_busy(doctor, check, false);
+    each_busy(doctor, check, BY_PROGRAM);
 }
 
 /* A lock file whose process has ended. Kiln ignores it; minicom, picocom and others do not. */

@@ -183,6 +183,25 @@ static bool is_kiln(const struct doctor *doctor, const char *path)
     return strcmp(name == NULL ? target : name + 1, "kiln") == 0;
 }
 
+/* The command that takes a Python program away again, from the interpreter in its first line: that of a pipx
+ * environment, or one whose user packages lie below the home. */
+static void put_uninstall(const struct doctor *doctor, const char *path, struct doctor_facts *facts)
+{
+    char head[300], *end;
+
+    if (!doctor_read(doctor, path, head, sizeof head) || strncmp(head, "#!/", 3) != 0)
+        return;
+    end = head + strcspn(head, " \t\n");
+    *end = '\0';
+    if (strstr(head, "/python") == NULL || !doctor_is_safe(head + 2, false))
+        return;
+    if (strstr(head, "/pipx/venvs/esptool/") != NULL)
+        snprintf(facts->command, sizeof facts->command, "pipx uninstall esptool");
+    else if (doctor->home[0] != '\0' && strncmp(path, doctor->home, strlen(doctor->home)) == 0)
+        snprintf(facts->command, sizeof facts->command, "%.250s -m pip uninstall -y esptool",
+                 head + 2);
+}
+
 /* Both this program under another's name and that other are there, and the other comes first. */
 void doctor_test_esptool(struct doctor *doctor, const struct doctor_check *check)
 {
@@ -203,7 +222,10 @@ void doctor_test_esptool(struct doctor *doctor, const struct doctor_check *check
                 snprintf(facts.file, sizeof facts.file, "%.255s", path);
         }
         snprintf(facts.what, sizeof facts.what, "%s", names[n]);
-        if (facts.file[0] != '\0' && facts.target[0] != '\0')
-            doctor_report(doctor, check, &facts);
+        if (facts.file[0] == '\0' || facts.target[0] == '\0')
+            continue;
+        if (strncmp(names[n], "esptool", 7) == 0)
+            put_uninstall(doctor, facts.file, &facts);
+        doctor_report(doctor, check, &facts);
     }
 }

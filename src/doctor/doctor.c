@@ -18,6 +18,7 @@
     "{sudo}udevadm trigger --action=add --subsystem-match=usb --subsystem-match=tty " \
     "--subsystem-match=hidraw"
 #define INSTALL_RULES "{rules}" APPLY_RULES
+#define SAFE_LETTERS  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:"
 /* What {rules} stands for where the rules are not there yet. */
 #define WRITE_RULES                                                                    \
     "{kiln} help udev-rules | {sudo}tee {root}/etc/udev/rules.d/" KILN_UDEV_RULES_NAME \
@@ -28,84 +29,99 @@ static const struct doctor_check checks[] = {
     {"container", "devices are handed into the container", OBSTACLE, KILN_E_DENIED, doctor_test_container,
      "{device} is plugged in, but this is a container ({file}) and its /dev has no such node",
      "Start the container with --device={device}; for boards that come and go, with "
-     "-v /dev:/dev and a device rule for their kind.", ""},
+     "-v /dev:/dev and a device rule for their kind.", "",
+     "the devices of a container are fixed by the command on the host that started it"},
     {"wsl", "Windows hands its USB devices over", OBSTACLE, KILN_E_NO_DEVICE, doctor_test_wsl,
      "this is WSL, which sees no USB device of Windows by itself",
      "In Windows, as administrator: `usbipd list`, `usbipd bind --busid ID`, then "
-     "`usbipd attach --wsl --busid ID`.", ""},
+     "`usbipd attach --wsl --busid ID`.", "",
+     "binding a device needs an administrator of Windows, and which device is meant only you know"},
     {"vm", "the host hands its USB devices over", NOTE, doctor_test_vm,
      "this is a virtual machine ({what}): it has only the devices that its host hands over",
      "Hand the USB device or its whole port to the guest in the settings of the virtual machine; "
-     "a port is better, since boards change their ids when they restart.", ""},
+     "a port is better, since boards change their ids when they restart.", "",
+     "the settings of a virtual machine are out of reach for the system in it"},
     {"no-device", "something is plugged in", OBSTACLE, KILN_E_NO_DEVICE, doctor_test_no_device,
      "this computer sees {what}",
      "Try another cable, since many carry power only, and another port without a hub. A board that "
-     "is held in reset or has a broken USB socket does not show up either.", ""},
+     "is held in reset or has a broken USB socket does not show up either.", "",
+     "no command mends a cable, a socket or a button"},
 
     {"brltty", "brltty leaves the devices alone", OBSTACLE, KILN_E_NO_DEVICE, doctor_test_brltty,
      "{device} gives no port: brltty, a driver for Braille displays, runs and has taken it",
      "If no Braille display is in use, stop and mask brltty, then plug the board in again.",
-     "{sudo}systemctl mask --now brltty.service brltty-udev.service brltty.path"},
+     "{sudo}systemctl mask --now brltty.service brltty-udev.service brltty.path", NULL},
     {"brltty-rule", "no rule gives the devices to brltty", NOTE, doctor_test_brltty_rule,
      "{file} gives plain USB bridges to brltty, so that their ports vanish when brltty is started",
      "If no Braille display is in use, switch the file off.",
-     "{sudo}ln -s /dev/null {root}{target} && " APPLY_RULES},
+     "{sudo}ln -s /dev/null {root}{target} && " APPLY_RULES, NULL},
     {"modules", "the kernel has its drivers", OBSTACLE, KILN_E_NO_DEVICE, doctor_test_modules,
      "{device} has no driver: the modules of the running kernel ({what}) are gone, as after an update",
-     "Restart the computer.", ""},
+     "Restart the computer.", "",
+     "a restart ends whatever else runs here: choose the moment yourself (`systemctl reboot`)"},
     {"driver", "every device has a driver", OBSTACLE, KILN_E_NO_DEVICE, doctor_test_driver,
      "{device} has no driver, so that there is no port; its driver is {what}",
      "Load the driver. If there is none, install the full set of kernel modules of your "
      "distribution (some small images and virtual machines come without).",
-     "{sudo}modprobe {what}"},
+     "{sudo}modprobe {what}", NULL},
 
     {"group", "you are in the group that owns the port", OBSTACLE, KILN_E_DENIED, doctor_test_group,
      "{device} belongs to group {group}, and you are not in it",
-     "Join the group, then log out and in again.", "{sudo}usermod -aG {group} {user}"},
+     "Join the group, then log out and in again.", "{sudo}usermod -aG {group} {user}", NULL},
     {"log-in", "this session knows your groups", OBSTACLE, KILN_E_DENIED, doctor_test_log_in,
      "{device} belongs to group {group}; you are in it, but this session began before you joined",
-     "Log out and in again, or restart. In this terminal alone, `newgrp {group}` is enough.", ""},
+     "Log out and in again, or restart. In this terminal alone, `newgrp {group}` is enough. Until it is "
+     "plugged in anew an access entry of your own opens the device as well.",
+     "{sudo}{command} -m u:{user}:rw {nodes}",
+     "nothing can change the groups of a session that runs already, and the program setfacl (package "
+     "acl), which opens the device until it is plugged in anew, is not installed"},
     {"udev-rule-shadowed", "no rule file hides another", OBSTACLE, KILN_E_DENIED, doctor_test_rule_shadowed,
      "{device} is open to root only: {file} hides the rule file of the same name that gives it to you",
-     "Remove the file in front.", "{sudo}rm -f {root}{file} && " APPLY_RULES},
+     "Remove the file in front.", "{sudo}rm -f {root}{file} && " APPLY_RULES, NULL},
     {"udev-rule-late", "rule files come before 73", OBSTACLE, KILN_E_DENIED, doctor_test_rule_late,
      "{device} is open to root only: {file} comes after 73-seat-late.rules, which reads its uaccess tag",
-     "Give the file a number below 73.", "{sudo}mv {root}{file} {root}{target} && " APPLY_RULES},
+     "Give the file a number below 73.", "{sudo}mv {root}{file} {root}{target} && " APPLY_RULES, NULL},
     {"udev-rule-replug", "rules were applied to every device", OBSTACLE, KILN_E_DENIED, doctor_test_rule_replug,
      "{device} is open to root only, although {file} gives it to whoever sits at the computer: it was "
      "plugged in before the rule was there, or you are logged in over a network",
-     "Plug it in again, or have the rules applied now. Over a network, join group plugdev.", APPLY_RULES},
+     "Plug it in again, or have the rules applied now. Over a network, join group plugdev.", APPLY_RULES, NULL},
     {"udev-rule", "a rule gives the devices to you", OBSTACLE, KILN_E_DENIED, doctor_test_rule_missing,
      "{device} is open to root only: no udev rule gives it to you",
-     "Install the rules of Kiln, then plug the device in again.", INSTALL_RULES},
+     "Install the rules of Kiln, then plug the device in again.", INSTALL_RULES, NULL},
     {"own-rules", "the rules of Kiln are installed", NOTE, doctor_test_own_rules,
      "the udev rules of Kiln {what}: a board in DFU mode may be open to root only",
-     "Install them; they also keep ModemManager away.", INSTALL_RULES},
+     "Install them; they also keep ModemManager away.", INSTALL_RULES, NULL},
 
     {"busy-service", "no service holds a port", OBSTACLE, KILN_E_BUSY, doctor_test_unit,
-     "{device} is in use by {process}, which belongs to the service {unit}",
-     "Stop the service while you work with the board.", "{sudo}systemctl stop {unit}"},
+     "{device} is in use by {process}, a service of the system",
+     "Stop the service while you work with the board.", "{sudo}systemctl stop {unit}", NULL},
+    {"busy-own-service", "no service of yours holds a port", OBSTACLE, KILN_E_BUSY, doctor_test_own_unit,
+     "{device} is in use by {process}, a service of your session",
+     "Stop the service while you work with the board.", "systemctl --user stop {unit}", NULL},
     {"busy", "no program holds a port", OBSTACLE, KILN_E_BUSY, doctor_test_busy,
-     "{device} is in use by {process}", "Close that program.", ""},
+     "{device} is in use by {process}", "Close that program, or have it ended.", "{command} {what}",
+     "another user's processes are seen by root only"},
     {"lock-file", "no lock file was left behind", NOTE, doctor_test_lock_file,
      "{file} locks {device} for process {process}, which has ended",
-     "Remove the file: Kiln ignores it, other programs do not.", "{sudo}rm -f {root}{file}"},
+     "Remove the file: Kiln ignores it, other programs do not.", "{sudo}rm -f {root}{file}", NULL},
     {"modem-manager", "ModemManager leaves the ports alone", NOTE, doctor_test_modem_manager,
      "ModemManager tries for about ten seconds after plugging in whether {device} is a modem",
      "Install the rules of Kiln, which tell it to leave boards alone, then plug the board in again.",
-     INSTALL_RULES},
+     INSTALL_RULES, NULL},
     {"autosuspend", "no device is put to sleep", NOTE, doctor_test_autosuspend,
      "{device} may be put to sleep when nothing happens, and then drops off",
      "Switch it off for this device. Laptop tools (TLP, powertop) have a list of devices to leave out.",
-     "echo on | {sudo}tee {root}{file} >/dev/null"},
+     "echo on | {sudo}tee {root}{file} >/dev/null", NULL},
 
     {"pio", "pio is on the search path", NOTE, doctor_test_pio,
      "PlatformIO is installed, but {file} is not on the search path, so that `pio` is not found",
      "Link it into ~/.local/bin and open a new terminal. `kiln flash` in a project folder needs no pio.",
-     "mkdir -p {root}{home}/.local/bin && ln -sf {root}{file} {root}{home}/.local/bin/pio"},
+     "mkdir -p {root}{home}/.local/bin && ln -sf {root}{file} {root}{home}/.local/bin/pio", NULL},
     {"look-alike", "look-alikes come first", NOTE, doctor_test_esptool,
      "`{what}` is {file} and not Kiln's {target}, which comes later on the search path",
-     "Remove that one (pip uninstall esptool), or say `kiln {what}`.", ""},
+     "Remove that one, or say `kiln {what}`.", "{command}",
+     "how {file} came here is not to be seen (pip, a package, by hand?), and only you know whether you "
+     "need it"},
 };
 /* clang-format on */
 
@@ -200,10 +216,29 @@ static bool expand(const char *pattern, const struct name_value *values, char *t
 
 /* Words that go into a command for the shell come from file names and account names; one that could be taken
  * for something else makes the command unusable. */
+bool doctor_is_safe(const char *text, bool blanks)
+{
+    return text[strspn(text, blanks ? SAFE_LETTERS " " : SAFE_LETTERS)] == '\0';
+}
+
 static bool is_safe(const char *text)
 {
-    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                             "/._-+@:")] == '\0';
+    return doctor_is_safe(text, false);
+}
+
+/* "/dev/ttyUSB0, /dev/ttyUSB1" as words of a command. */
+static void list_nodes(const struct doctor *doctor, const char *devices, char *text, size_t cap)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    while (*devices != '\0' && used < cap) {
+        size_t len = strcspn(devices, ",");
+
+        used += (size_t)snprintf(text + used, cap - used, "%s%s%.*s", used > 0 ? " " : "",
+                                 doctor->root, (int)len, devices);
+        devices += len + strspn(devices + len, ", ");
+    }
 }
 
 /* What devices and processes call themselves goes to a terminal. */
@@ -234,14 +269,40 @@ static bool has_own_rules(const struct doctor *doctor)
     return doctor_rule_own(doctor, file, sizeof file, &same) && same;
 }
 
+static bool is_safe_fix(const struct doctor *doctor, const struct doctor_found *found,
+                        const char *nodes)
+{
+    const struct doctor_facts *facts = &found->facts;
+
+    return is_safe(doctor->root) && is_safe(doctor->home) && is_safe(doctor->who.user) &&
+           is_safe(facts->group) && is_safe(facts->file) && is_safe(facts->target) &&
+           is_safe(facts->unit) && doctor_is_safe(facts->command, true) &&
+           (strstr(found->check->fix, "{nodes}") == NULL || doctor_is_safe(nodes, true)) &&
+           (strstr(found->check->fix, "{what}") == NULL || is_safe(facts->what));
+}
+
+/* A fix that is made for the case is there only if its words are. */
+static bool has_command(const struct doctor_found *found)
+{
+    return strstr(found->check->fix, "{command}") == NULL || found->facts.command[0] != '\0';
+}
+
+static void put_reason(struct kiln_finding *out, const char *reason)
+{
+    out->fix[0] = '\0';
+    snprintf(out->reason, sizeof out->reason, "%s", reason);
+}
+
 static void put_finding(const struct doctor *doctor, const struct doctor_found *found,
                         struct kiln_finding *out)
 {
     const struct doctor_facts *facts = &found->facts;
-    char program[256], rules[400] = "";
+    char program[256], rules[400] = "", nodes[512];
     const struct name_value values[] = {
         {"kiln", program},
         {"rules", rules},
+        {"nodes", nodes},
+        {"command", facts->command},
         {"device", facts->device},
         {"group", facts->group},
         {"process", facts->process},
@@ -255,10 +316,9 @@ static void put_finding(const struct doctor *doctor, const struct doctor_found *
         {"sudo", doctor->who.uid == 0 ? "" : "sudo "},
         {NULL, NULL},
     };
-    bool safe = is_safe(doctor->root) && is_safe(doctor->home) && is_safe(doctor->who.user) &&
-                is_safe(facts->group) && is_safe(facts->file) && is_safe(facts->target);
 
     name_program(doctor, program, sizeof program);
+    list_nodes(doctor, facts->device, nodes, sizeof nodes);
     memset(out, 0, sizeof *out);
     out->check = found->check->name;
     out->weight = found->check->weight;
@@ -268,9 +328,14 @@ static void put_finding(const struct doctor *doctor, const struct doctor_found *
     make_printable(out->evidence);
     make_printable(out->advice);
     if (strstr(found->check->fix, "{rules}") != NULL && !has_own_rules(doctor))
-        safe = expand(WRITE_RULES, values, rules, sizeof rules) && safe;
-    if (!safe || !expand(found->check->fix, values, out->fix, sizeof out->fix))
+        (void)expand(WRITE_RULES, values, rules, sizeof rules);
+    if (!has_command(found) || !expand(found->check->fix, values, out->fix, sizeof out->fix))
         out->fix[0] = '\0';
+    else if (!is_safe_fix(doctor, found, nodes))
+        put_reason(out, "a name in it could mean something else to a shell");
+    if (out->fix[0] == '\0' && out->reason[0] == '\0' && found->check->why != NULL)
+        (void)expand(found->check->why, values, out->reason, sizeof out->reason);
+    make_printable(out->reason);
 }
 
 /* ---- the whole ---- */

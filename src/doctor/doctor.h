@@ -37,8 +37,10 @@ struct doctor;
 struct doctor_facts {
     char device[160]; /* "/dev/ttyUSB0", several with commas */
     char group[64];
-    char process[64];
+    char process[160];
     char unit[96];
+    char command
+        [300]; /* the words of a fix that is not the same everywhere; without them there is none */
     char file[256];
     char target[256];
     char what[128];
@@ -50,6 +52,7 @@ struct doctor_check {
     enum kiln_status status;
     void (*test)(struct doctor *doctor, const struct doctor_check *check);
     const char *evidence, *advice, *fix; /* with {device}, {group}, ... {sudo}, {root}, {user} */
+    const char *why;                     /* why no command can do it, where there is none */
 };
 
 struct doctor_found {
@@ -82,6 +85,9 @@ void doctor_report(struct doctor *doctor, const struct doctor_check *check,
 /* The contents of `root` + `path` without newline at the end, "" if there is none. True if it could be read. */
 bool doctor_read(const struct doctor *doctor, const char *path, char *text, size_t cap);
 bool doctor_exists(const struct doctor *doctor, const char *path);
+
+/* True if it holds nothing that a shell or a terminal would take for something else; blanks only if allowed. */
+bool doctor_is_safe(const char *text, bool blanks);
 
 /* True if a program of this name is on the search path. */
 bool doctor_on_path(const struct doctor *doctor, const char *name);
@@ -135,6 +141,7 @@ void doctor_test_rule_shadowed(struct doctor *doctor, const struct doctor_check 
 void doctor_test_rule_replug(struct doctor *doctor, const struct doctor_check *check);
 void doctor_test_rule_missing(struct doctor *doctor, const struct doctor_check *check);
 void doctor_test_unit(struct doctor *doctor, const struct doctor_check *check);
+void doctor_test_own_unit(struct doctor *doctor, const struct doctor_check *check);
 void doctor_test_busy(struct doctor *doctor, const struct doctor_check *check);
 void doctor_test_lock_file(struct doctor *doctor, const struct doctor_check *check);
 void doctor_test_own_rules(struct doctor *doctor, const struct doctor_check *check);

@@ -127,14 +127,15 @@ static void check_holder(struct kiln_device *device)
 {
     bool serial = device->kind == KILN_DEVICE_SERIAL;
     struct kiln_holder holder;
-    char who[64];
+    char who[160];
 
     if (!(serial && kiln_uucp_locked(KILN_UUCP_FOLDER, device->port, &holder)) &&
         !kiln_find_holder(device->port, &holder))
         return;
     kiln_holder_text(&holder, who, sizeof who);
     device->usable = KILN_E_BUSY;
-    snprintf(device->obstacle, sizeof device->obstacle, "in use by %s", who);
+    snprintf(device->unit, sizeof device->unit, "%s", holder.unit);
+    snprintf(device->obstacle, sizeof device->obstacle, "in use by %.140s", who);
 }
 
 /* Terminals of the kernel have no parent, and the driver for PC ports lists four whether they exist or not. */

@@ -66,7 +66,7 @@ static void node_path(uint8_t bus, uint8_t address, char node[32])
 static enum kiln_status fail_busy(struct libusb_link *link, struct kiln_ctx *ctx)
 {
     struct kiln_holder holder;
-    char node[32], who[64];
+    char node[32], who[160];
 
     node_path(link->identity.bus, link->identity.address, node);
     (void)kiln_find_holder(node, &holder);

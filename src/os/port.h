@@ -77,6 +77,8 @@ bool kiln_port_at_place(const char *place, char *path, size_t cap);
 struct kiln_holder {
     int pid; /* 0 if unknown */
     char name[32];
+    char unit[96];   /* the systemd service it belongs to, "" if none */
+    bool of_session; /* ... of the user's own systemd */
 };
 
 /* The UUCP lock file of `path` in `folder`: true if a living process other than this one holds it. */
@@ -92,7 +94,7 @@ bool kiln_find_holder_in(const char *root, const char *path, struct kiln_holder 
 bool kiln_process_runs(const char *name);
 bool kiln_process_runs_in(const char *root, const char *name);
 
-/* "NAME (process PID)", or "another program" if nothing is known. */
+/* "NAME (process PID)", "NAME (process PID, UNIT)", or "another program" if nothing is known. */
 void kiln_holder_text(const struct kiln_holder *holder, char *text, size_t cap);
 
 /* Why this user may not open `path`, as the second half of a sentence, and the hint that goes with it. */

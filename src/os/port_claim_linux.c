@@ -42,20 +42,54 @@ static void process_name(const char *root, int pid, char *name, size_t cap)
         name[strcspn(name, "\n")] = '\0';
 }
 
+/*
+ * The service of a line of /proc/PID/cgroup: ".../system.slice/klipper.service", or
+ * ".../user@1000.service/app.slice/octoprint.service" for one of a user's session. False for what is none, such
+ * as a scope of a terminal or a container.
+ */
+static bool unit_of_group(const char *path, struct kiln_holder *holder)
+{
+    const char *name = strrchr(path, '/'), *manager = strstr(path, "/user@");
+    size_t len = name == NULL ? 0 : strlen(++name);
+
+    if (len <= 8 || len >= sizeof holder->unit || strcmp(name + len - 8, ".service") != 0 ||
+        strncmp(name, "user@", 5) == 0)
+        return false;
+    if (manager == NULL && strstr(path, "/system.slice/") == NULL)
+        return false;
+    snprintf(holder->unit, sizeof holder->unit, "%s", name);
+    holder->of_session = manager != NULL;
+    return true;
+}
+
+static void set_unit(const char *root, struct kiln_holder *holder)
+{
+    char path[PATH_MAX], text[4096], *rest = text, *line;
+
+    snprintf(path, sizeof path, "%s/proc/%d/cgroup", root, holder->pid);
+    (void)read_text(path, text, sizeof text);
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (unit_of_group(line, holder))
+            return;
+}
+
 static void set_holder(const char *root, struct kiln_holder *holder, int pid)
 {
     holder->pid = pid;
     process_name(root, pid, holder->name, sizeof holder->name);
+    set_unit(root, holder);
 }
 
 void kiln_holder_text(const struct kiln_holder *holder, char *text, size_t cap)
 {
+    const char *comma = holder->unit[0] != '\0' ? ", " : "";
+
     if (holder->pid == 0)
         snprintf(text, cap, "another program");
     else if (holder->name[0] == '\0')
-        snprintf(text, cap, "process %d", holder->pid);
+        snprintf(text, cap, "process %d%s%s", holder->pid, comma, holder->unit);
     else
-        snprintf(text, cap, "%s (process %d)", holder->name, holder->pid);
+        snprintf(text, cap, "%s (process %d%s%s)", holder->name, holder->pid, comma, holder->unit);
 }
 
 /* The two forms of a lock file: the number as text, or as four bytes in the host's order. */

@@ -203,7 +203,7 @@ static enum kiln_status look_before(struct kiln_ctx *ctx, const char *path, bool
 {
     struct kiln_holder holder;
     struct stat info;
-    char who[64];
+    char who[160];
 
     if (stat(path, &info) != 0)
         return kiln_port_fail_open(ctx, path, errno);
@@ -245,7 +245,7 @@ static void note_place(struct kiln_port *port)
 static void warn_of_company(const struct kiln_port *port, struct kiln_ctx *ctx)
 {
     struct kiln_holder holder;
-    char who[64];
+    char who[160];
 
     if (!kiln_find_holder(port->path, &holder))
         return;

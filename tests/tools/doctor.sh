@@ -44,10 +44,30 @@ grep -q 'rm -f' <<<"$out" || fail "did not show the command"
 grep -q 'Done' <<<"$out" || fail "did not say that it was done"
 ((EUID == 0)) || grep -qx "rm -f $lock" "$tree/sudo.log" || fail "not by sudo"
 
+# One fix brings the next thing to light: the port is held by a service, and once that is stopped by a program.
+mkdir -p "$tree/proc/4194801/fd" "$tree/proc/4194802/fd"
+echo klippy >"$tree/proc/4194801/comm"
+echo screen >"$tree/proc/4194802/comm"
+echo '0::/system.slice/klipper.service' >"$tree/proc/4194801/cgroup"
+ln -s /dev/ttyUSB0 "$tree/proc/4194801/fd/3"
+printf '#!/bin/sh\n[ "$*" = "stop klipper.service" ] && mv %s/proc/4194801/fd/3 %s/proc/4194802/fd/\n' "$tree" "$tree" >"$tree/bin/systemctl"
+chmod +x "$tree/bin/systemctl"
+status=0
+out=$("$kiln" doctor --root "$tree") || status=$?
+[ "$status" = 6 ] || fail "status $status with a port in use"
+grep -q 'in use by klippy (process 4194801, klipper.service), a service of the system' <<<"$(tr -s '\n ' ' ' <<<"$out")" || fail "no service: $out"
+out=$(printf 'y\nn\n' | "$kiln" doctor --fix --root "$tree") && fail "status 0 with a port in use"
+grep -q 'systemctl stop klipper.service' <<<"$out" || fail "does not offer to stop the service: $out"
+grep -q 'kill 4194802' <<<"$out" || fail "does not offer what came to light: $out"
+grep -q 'After that:' <<<"$out" || fail "does not show how it stands: $out"
+rm -r "$tree/proc/4194802"
+
 rm -r "$tree/sys"
 status=0
 "$kiln" doctor --root "$tree" >/dev/null || status=$?
 [ "$status" = 3 ] || fail "status $status with nothing plugged in"
+out=$("$kiln" doctor --fix --root "$tree" </dev/null) && fail "status 0 with nothing plugged in"
+grep -q 'No command can do this: no command mends a cable' <<<"$(tr -s '\n ' ' ' <<<"$out")" || fail "no reason: $out"
 status=0
 "$kiln" doctor --fix --json 2>/dev/null >&2 || status=$?
 [ "$status" = 2 ] || fail "--fix --json is no mistake"

@@ -83,13 +83,13 @@ static void put_node(const struct tree *tree, const char *path, mode_t mode)
 
 static int run(const struct tree *tree, const char *command)
 {
-    char path[TREE_PATH], root[TREE_PATH];
+    char path[2 * TREE_PATH], root[TREE_PATH];
     char *environment[] = {path, root, NULL};
     const char *words[] = {"sh", "-c", command, NULL};
     int status;
     pid_t pid;
 
-    snprintf(path, sizeof path, "PATH=%s/bin:/usr/bin:/bin", tree->root);
+    snprintf(path, sizeof path, "PATH=%s/bin:%s/usr/bin:/usr/bin:/bin", tree->root, tree->root);
     snprintf(root, sizeof root, "ROOT=%s", tree->root);
     assert_int_equal(posix_spawn(&pid, "/bin/sh", NULL, NULL, (char *const *)words, environment),
                      0);
@@ -120,9 +120,17 @@ static void put_programs(const struct tree *tree)
              "    echo 'E:ID_MM_PORT_IGNORE=1' >>$ROOT/run/udev/data/c188:0\nexit 0\n",
              0755);
     put_mode(tree, "/bin/systemctl",
-             "#!/bin/sh\ncase $* in\n'stop klipper.service') rm -r $ROOT/proc/812 ;;\n"
+             "#!/bin/sh\ncase $* in\n'stop klipper.service') rm -r $ROOT/proc/4194812 ;;\n"
+             "'--user stop octoprint.service') rm -r $ROOT/proc/4194812 ;;\n"
              "'mask --now brltty.service '*) rm -r $ROOT/proc/77 ;;\n*) exit 1 ;;\nesac\n",
              0755);
+    put_mode(tree, "/bin/kill", "#!/bin/sh\nrm -r $ROOT/proc/$1\n", 0755);
+    put_mode(tree, "/bin/setfacl", "#!/bin/sh\n[ \"$1 $2\" = '-m u:you:rw' ] && chmod 0666 $3\n",
+             0755);
+    put_mode(
+        tree, "/usr/bin/pipx",
+        "#!/bin/sh\n[ \"$*\" = 'uninstall esptool' ] && rm $ROOT/home/you/.local/bin/esptool*\n",
+        0755);
     put_mode(tree, "/bin/modprobe",
              "#!/bin/sh\n[ \"$1\" = ch341 ] && mkdir -p $ROOT/sys/bus/usb/devices/1-3:1.0/driver\n",
              0755);
@@ -184,9 +192,9 @@ static void put_process(const struct tree *tree, int pid, const char *name)
 
 static void put_holder(const struct tree *tree, const char *group)
 {
-    put_process(tree, 812, "klippy");
-    put(tree, "/proc/812/cgroup", group);
-    put_link(tree, "/proc/812/fd/7", "/dev/ttyUSB0");
+    put_process(tree, 4194812, "klippy");
+    put(tree, "/proc/4194812/cgroup", group);
+    put_link(tree, "/proc/4194812/fd/7", "/dev/ttyUSB0");
 }
 
 static void make_tree(struct tree *tree)
@@ -370,6 +378,15 @@ static void make_busy(struct tree *tree)
     put_holder(tree, "0::/user.slice/user-1000.slice/session-2.scope\n");
 }
 
+static void make_own_service(struct tree *tree)
+{
+    put_board(tree);
+    put_port(tree);
+    put_holder(tree,
+               "12:pids:/user.slice/user-1000.slice/user@1000.service\n"
+               "0::/user.slice/user-1000.slice/user@1000.service/app.slice/octoprint.service\n");
+}
+
 static void make_lock_file(struct tree *tree)
 {
     put_board(tree);
@@ -403,7 +420,8 @@ static void make_look_alike(struct tree *tree)
 {
     put_board(tree);
     put_port(tree);
-    put_mode(tree, "/home/you/.local/bin/esptool.py", "#!/usr/bin/python3\n", 0755);
+    put_mode(tree, "/home/you/.local/bin/esptool.py",
+             "#!/home/you/.local/share/pipx/venvs/esptool/bin/python\nimport esptool\n", 0755);
     put_mode(tree, "/usr/bin/kiln", "", 0755);
     put_link(tree, "/usr/bin/esptool.py", "kiln");
     tree->system.path = "/home/you/.local/bin:/usr/bin";
@@ -426,20 +444,22 @@ static const struct {
     {"modules", make_modules, KILN_E_NO_DEVICE, "6.1.0-18-amd64", NULL},
     {"driver", make_driver, KILN_E_NO_DEVICE, "ch341", ""},
     {"group", make_group, KILN_E_DENIED, "/dev/ttyUSB0 belongs to group dialout", "log-in"},
-    {"log-in", make_log_in, KILN_E_DENIED, "began before you joined", NULL},
+    {"log-in", make_log_in, KILN_E_DENIED, "began before you joined", ""},
     {"udev-rule-shadowed", make_shadowed, KILN_E_DENIED, "/etc/udev/rules.d/70-kiln.rules hides",
      ""},
     {"udev-rule-late", make_late, KILN_E_DENIED, "/etc/udev/rules.d/99-kiln.rules comes after", ""},
     {"udev-rule-replug", make_replug, KILN_E_DENIED, "/usr/lib/udev/rules.d/70-kiln.rules", ""},
     {"udev-rule", make_missing, KILN_E_DENIED, "/dev/bus/usb/001/005", ""},
     {"own-rules", make_own_rules, KILN_OK, "another version", ""},
-    {"busy-service", make_service, KILN_E_BUSY, "klippy (process 812)", ""},
-    {"busy", make_busy, KILN_E_BUSY, "klippy (process 812)", NULL},
+    {"busy-service", make_service, KILN_E_BUSY, "klippy (process 4194812, klipper.service)", ""},
+    {"busy-own-service", make_own_service, KILN_E_BUSY,
+     "klippy (process 4194812, octoprint.service), a service of your", ""},
+    {"busy", make_busy, KILN_E_BUSY, "klippy (process 4194812)", ""},
     {"lock-file", make_lock_file, KILN_OK, "process 9999", ""},
     {"modem-manager", make_modem_manager, KILN_OK, "/dev/ttyUSB0", ""},
     {"autosuspend", make_autosuspend, KILN_OK, "usb:1-3", ""},
     {"pio", make_pio, KILN_OK, "/home/you/.platformio/penv/bin/pio", ""},
-    {"look-alike", make_look_alike, KILN_OK, "/home/you/.local/bin/esptool.py", NULL},
+    {"look-alike", make_look_alike, KILN_OK, "/home/you/.local/bin/esptool.py", ""},
 };
 
 static void try_fix(const struct tree *tree, const char *check, const char *fix, const char *after)
@@ -479,6 +499,9 @@ static void each_check_speaks_and_its_fix_mends(void **state)
         assert_true(finding->advice[0] != '\0');
         assert_null(strchr(finding->evidence, '{'));
         assert_null(strchr(finding->fix, '{'));
+        /* A fix, or why there is none. */
+        assert_true((finding->fix[0] == '\0') == (finding->reason[0] != '\0'));
+        assert_null(strchr(finding->reason, '{'));
         if (cases[i].after == NULL)
             assert_string_equal(finding->fix, "");
         else
@@ -514,8 +537,8 @@ static void a_computer_in_order_gives_no_finding(void **state)
     put_dfu(&tree, 0666);
     put(&tree, "/sys/class/dmi/id/sys_vendor", "QEMU\n"); /* a guest that has its devices */
     put(&tree, "/.dockerenv", "");
-    put(&tree, "/run/lock/LCK..ttyUSB0", "812\n"); /* its process lives */
-    put_process(&tree, 812, "minicom");
+    put(&tree, "/run/lock/LCK..ttyUSB0", "4194812\n"); /* its process lives */
+    put_process(&tree, 4194812, "minicom");
     report = look(&tree);
     if (report.count > 0)
         fail_msg("%s: %s", report.findings[0].check, report.findings[0].evidence);
@@ -576,8 +599,75 @@ static void a_name_that_a_shell_would_read_gets_no_fix(void **state)
     finding = find(&report, "group");
     assert_non_null(finding);
     assert_string_equal(finding->fix, "");
+    assert_non_null(strstr(finding->reason, "shell"));
     kiln_doctor_report_free(&report);
     drop_tree(&tree);
+}
+
+static void without_the_means_there_is_a_reason(void **state)
+{
+    const struct kiln_finding *finding;
+    struct kiln_doctor_report report;
+    char full[TREE_PATH];
+    struct tree tree;
+
+    (void)state;
+    make_tree(&tree);
+    make_log_in(&tree);
+    in_tree(&tree, "/bin/setfacl", full);
+    assert_int_equal(unlink(full), 0);
+    report = look(&tree);
+    finding = find(&report, "log-in");
+    assert_string_equal(finding->fix, "");
+    assert_non_null(strstr(finding->reason, "setfacl"));
+    kiln_doctor_report_free(&report);
+    drop_tree(&tree);
+}
+
+/* How a Python program came is read from its first line. */
+static void an_esptool_in_front_is_uninstalled_as_it_was_installed(void **state)
+{
+    static const struct {
+        const char *first_line, *fix;
+    } samples[] = {
+        {"#!/home/you/.local/share/pipx/venvs/esptool/bin/python\n", "pipx uninstall esptool"},
+        {"#!/usr/bin/python3\n", "/usr/bin/python3 -m pip uninstall -y esptool"},
+        {"#!/usr/bin/python3;reboot\n", ""},
+        {"#!/bin/sh\n", ""},
+        {"\177ELF", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(samples); i++) {
+        const struct kiln_finding *finding;
+        struct kiln_doctor_report report;
+        struct tree tree;
+
+        make_tree(&tree);
+        make_look_alike(&tree);
+        put_mode(&tree, "/home/you/.local/bin/esptool.py", samples[i].first_line, 0755);
+        report = look(&tree);
+        finding = find(&report, "look-alike");
+        assert_non_null(finding);
+        assert_string_equal(finding->fix, samples[i].fix);
+        assert_true((finding->fix[0] == '\0') == (finding->reason[0] != '\0'));
+        kiln_doctor_report_free(&report);
+        drop_tree(&tree);
+    }
+}
+
+/* Where a check could tell more, the error points to it. */
+static void hints_point_to_the_doctor(void **state)
+{
+    static const enum kiln_hint hints[] = {KILN_HINT_CONNECT_DEVICE, KILN_HINT_PERMISSION,
+                                           KILN_HINT_JOIN_GROUP,     KILN_HINT_LOG_IN_AGAIN,
+                                           KILN_HINT_UDEV_RULE,      KILN_HINT_CONTAINER,
+                                           KILN_HINT_NO_DRIVER,      KILN_HINT_CHECK_CABLE,
+                                           KILN_HINT_PORT_BUSY,      KILN_HINT_ESP_NO_REPLY};
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(hints); i++)
+        assert_non_null(strstr(kiln_hint_text(hints[i]), "kiln doctor"));
 }
 
 static void several_devices_with_one_cause_are_one_finding(void **state)
@@ -626,6 +716,9 @@ int main(void)
         cmocka_unit_test(a_computer_in_order_gives_no_finding),
         cmocka_unit_test(who_may_open_a_node_is_judged_as_the_kernel_does),
         cmocka_unit_test(a_name_that_a_shell_would_read_gets_no_fix),
+        cmocka_unit_test(without_the_means_there_is_a_reason),
+        cmocka_unit_test(an_esptool_in_front_is_uninstalled_as_it_was_installed),
+        cmocka_unit_test(hints_point_to_the_doctor),
         cmocka_unit_test(several_devices_with_one_cause_are_one_finding),
         cmocka_unit_test(root_is_offered_commands_without_sudo),
     };
