@@ -112,6 +112,7 @@ struct esp_board {
 
     enum esp_state state;
     bool gone, usb, slow_reset, secure_boot;
+    bool dead_flash;
     bool encryption;         /* variant encrypted: flash encryption is on, in development mode */
     bool encryption_release; /* variant encrypted-release: and download mode encrypts nothing */
     bool boot_held;          /* power-on finds GPIO0 low */

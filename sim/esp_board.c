@@ -333,8 +333,9 @@ static enum kiln_status set_variant(struct kiln_ctx *ctx, struct esp_board *boar
     board->secure_boot = strcmp(variant, "secure-boot") == 0;
     board->encryption_release = strcmp(variant, "encrypted-release") == 0;
     board->encryption = board->encryption_release || strcmp(variant, "encrypted") == 0;
+    board->dead_flash = strcmp(variant, "dead-flash") == 0;
     if (variant[0] != '\0' && !board->usb && !board->slow_reset && !board->secure_boot &&
-        !board->encryption)
+        !board->encryption && !board->dead_flash)
         return kiln_fail(ctx, KILN_E_ARG, "there is no simulated %s \"%s\"", board->chip->name,
                          variant);
     return KILN_OK;
@@ -343,10 +344,16 @@ static enum kiln_status set_variant(struct kiln_ctx *ctx, struct esp_board *boar
 static enum kiln_status prepare(struct kiln_ctx *ctx, struct esp_board *board)
 {
     KILN_TRY(set_variant(ctx, board));
+    if (board->knobs.secure_download && board->chip->security_info_len == 0)
+        return kiln_fail(ctx, KILN_E_ARG,
+                         "an %s has no secure download mode, so the simulated one does not take "
+                         "secure=1; secure boot is variant=secure-boot",
+                         board->chip->name);
     if (!kiln_sim_line_init(&board->to_board) || !kiln_sim_line_init(&board->to_host))
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory for a simulated board");
     KILN_TRY(
         kiln_nor_init(ctx, &board->nor, &board->knobs, board->chip->flash_size, &board->counts));
+    board->nor.dead = board->dead_flash;
     board->baud = board->host_baud = board->chip->boot_baud;
     board->random = board->knobs.seed;
     for (uint32_t i = 0, noise = board->random; i < sizeof board->window; i++)

@@ -78,7 +78,7 @@ void kiln_nor_power_on(struct kiln_nor *nor)
 void kiln_nor_read(const struct kiln_nor *nor, uint32_t address, uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        bytes[i] = nor->mem[(address + i) & (nor->size - 1)];
+        bytes[i] = nor->dead ? 0xff : nor->mem[(address + i) & (nor->size - 1)];
 }
 
 /* ---- erase and program ------------------------------------------------------------------------ */
@@ -329,7 +329,7 @@ void kiln_nor_spi(struct kiln_nor *nor, uint64_t now_ns, const struct kiln_nor_s
     bool reset_was_armed = nor->reset_armed;
 
     answer(command, NULL, 0);
-    if (nor->power_lost || (nor->asleep && command->opcode != 0xab))
+    if (nor->dead || nor->power_lost || (nor->asleep && command->opcode != 0xab))
         return;
     for (unsigned i = 0; i < 3; i++) {
         if (command->opcode == status_opcode[i]) {

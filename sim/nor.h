@@ -23,6 +23,7 @@ struct kiln_nor {
     uint8_t status[3]; /* WEL and BUSY are not in here */
     bool write_enabled, status_volatile, asleep;
     bool reset_armed;
+    bool dead;       /* drives nothing: every byte read is FF */
     bool power_lost; /* by the knob; nothing works until kiln_nor_power_on */
     uint64_t busy_until_ns;
     int64_t operations; /* erase and program calls so far */

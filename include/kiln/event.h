@@ -42,11 +42,31 @@ struct kiln_event_region {
     unsigned access; /* 1 read, 2 erase, 4 write */
 };
 
+/* What stands at the beginning of an application partition. */
+struct kiln_event_app {
+    bool found;     /* the header of an application */
+    bool described; /* and its descriptor: the fields below */
+    const char *project, *version, *date, *time, *idf;
+    uint32_t secure_version;
+    const uint8_t *elf_sha256;           /* 32 bytes */
+    uint16_t min_revision, max_revision; /* of the chip it is for, major * 100 + minor */
+};
+
+/* One of the two records in the otadata partition. */
+struct kiln_event_otadata {
+    bool blank, crc_right;
+    bool selects; /* the bootloader heeds it */
+    uint32_t sequence;
+    const char *state; /* "valid", "pending verify", ... */
+};
+
 struct kiln_event_partition {
     const char *label;
     uint8_t type, subtype; /* as in ESP-IDF: 0 app, 1 data, ... */
     uint64_t start, size;
     uint32_t flags; /* bit 0 encrypted, bit 1 read-only */
+    const struct kiln_event_app
+        *app; /* of an application partition that could be read, else NULL */
 };
 
 struct kiln_event_option {
@@ -85,6 +105,10 @@ struct kiln_event_target {
     size_t region_count;
     const struct kiln_event_partition *partitions; /* of an ESP chip; only a job INFO reads them */
     size_t partition_count;
+    const struct kiln_event_otadata
+        *otadata; /* alike; NULL if there is none or it cannot be read */
+    size_t otadata_count;
+    const char *boots; /* label of the partition that the bootloader starts, "" if not known */
     const struct kiln_event_options
         *options; /* NULL if there are none or only a job INFO would read */
 };

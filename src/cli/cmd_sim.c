@@ -113,10 +113,11 @@ const struct cli_command cli_cmd_sim = {
     .summary = "a simulated board that other programs can talk to",
     .details =
         "The board lives until Ctrl-C, and tells then what it saw. Knobs: flash=FILE (loaded and "
-        "saved), size=4MB, boot=run|download, time=real (as slow as the real board), secure=1, "
-        "baudmax=N, latency=US, seed=N, variant=NAME, and to make it fail: cut=N (power goes in "
-        "flash operation N), drop=N, corrupt=N, refuse=N, delay=N with delayms=MS, unplug=N, "
-        "badsector=ADDRESS.",
+        "saved), size=4MB, boot=run|download, time=real (as slow as the real board), secure=1 "
+        "(secure download mode), baudmax=N, latency=US, seed=N, variant=NAME (ESP chips: usb, "
+        "slow-reset, secure-boot, encrypted, encrypted-release, dead-flash), and to make it fail: "
+        "cut=N (power goes in flash operation N), drop=N, corrupt=N, refuse=N, delay=N with "
+        "delayms=MS, unplug=N, badsector=ADDRESS.",
     .options = sim_options,
     .examples = sim_examples,
     .group = CLI_GROUP_BENCH,

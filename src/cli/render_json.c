@@ -24,6 +24,40 @@ static void set_number(json_t *object, const char *key, uint64_t number)
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+static json_t *revision(unsigned value)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%u.%u", value / 100, value % 100);
+    return json_string(text);
+}
+
+static void add_app(json_t *object, const struct kiln_event_app *app)
+{
+    json_t *view = json_object();
+    char digest[65] = "";
+
+    if (app->described) {
+        for (size_t i = 0; i < 32; i++)
+            snprintf(digest + 2 * i, 3, "%02x", app->elf_sha256[i]);
+        set_text(view, "project", app->project);
+        set_text(view, "version", app->version);
+        set_text(view, "date", app->date);
+        set_text(view, "time", app->time);
+        set_text(view, "idf", app->idf);
+        set_number(view, "secure_version", app->secure_version);
+        set_text(view, "elf_sha256", digest);
+    }
+    if (app->found) {
+        json_object_set_new(view, "min_revision", revision(app->min_revision));
+        if (app->max_revision != 0 && app->max_revision != UINT16_MAX)
+            json_object_set_new(view, "max_revision", revision(app->max_revision));
+    }
+    json_object_set_new(object, "app", app->found ? view : json_null());
+    if (!app->found)
+        json_decref(view);
+}
+
 static void add_partitions(json_t *object, const struct kiln_event_target *target)
 {
     json_t *partitions = json_array();
@@ -37,11 +71,36 @@ static void add_partitions(json_t *object, const struct kiln_event_target *targe
         set_number(partition, "start", target->partitions[i].start);
         set_number(partition, "size", target->partitions[i].size);
         set_number(partition, "flags", target->partitions[i].flags);
+        if (target->partitions[i].app != NULL)
+            add_app(partition, target->partitions[i].app);
         json_array_append_new(partitions, partition);
     }
     if (target->partition_count > 0)
         json_object_set(object, "partitions", partitions);
     json_decref(partitions);
+}
+
+static void add_otadata(json_t *object, const struct kiln_event_target *target)
+{
+    json_t *entries = json_array();
+
+    for (size_t i = 0; i < target->otadata_count; i++) {
+        const struct kiln_event_otadata *entry = &target->otadata[i];
+        json_t *item = json_object();
+
+        json_object_set_new(item, "blank", json_boolean(entry->blank));
+        if (!entry->blank) {
+            set_number(item, "sequence", entry->sequence);
+            set_text(item, "state", entry->state);
+            json_object_set_new(item, "crc_right", json_boolean(entry->crc_right));
+            json_object_set_new(item, "selects", json_boolean(entry->selects));
+        }
+        json_array_append_new(entries, item);
+    }
+    if (target->otadata_count > 0)
+        json_object_set(object, "otadata", entries);
+    json_decref(entries);
+    set_text(object, "boots", target->boots);
 }
 
 static void add_options(json_t *object, const struct kiln_event_options *options)
@@ -99,6 +158,7 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
     }
     json_object_set_new(object, "regions", regions);
     add_partitions(object, target);
+    add_otadata(object, target);
     if (target->options != NULL)
         add_options(object, target->options);
 }

@@ -108,6 +108,56 @@ static void put_partitions(struct text *text, const struct kiln_event_target *ta
     }
 }
 
+static void put_app(struct text *text, const char *label, const struct kiln_event_app *app)
+{
+    if (!app->found) {
+        put(text, "    %s: no application\n", label);
+        return;
+    }
+    if (!app->described) {
+        put(text, "    %s: an application without descriptor\n", label);
+        return;
+    }
+    put(text, "    %s: %s, version %s, built %s %s, ESP-IDF %s, secure version %u", label,
+        app->project, app->version, app->date, app->time, app->idf, app->secure_version);
+    if (app->max_revision != 0 && app->max_revision != UINT16_MAX)
+        put(text, ", chip revision v%u.%u to v%u.%u", app->min_revision / 100u,
+            app->min_revision % 100u, app->max_revision / 100u, app->max_revision % 100u);
+    else if (app->min_revision != 0)
+        put(text, ", chip revision v%u.%u and above", app->min_revision / 100u,
+            app->min_revision % 100u);
+    put(text, "\n");
+}
+
+/* Applications, and which of them starts. */
+static void put_slots(struct text *text, const struct kiln_event_target *target)
+{
+    bool titled = false;
+
+    for (size_t i = 0; i < target->partition_count; i++) {
+        if (target->partitions[i].app == NULL)
+            continue;
+        if (!titled)
+            put(text, "  Applications\n");
+        titled = true;
+        put_app(text, target->partitions[i].label, target->partitions[i].app);
+    }
+    for (size_t i = 0; i < target->otadata_count; i++) {
+        const struct kiln_event_otadata *entry = &target->otadata[i];
+
+        if (entry->blank)
+            put(text, "    otadata entry %zu: blank\n", i);
+        else
+            put(text, "    otadata entry %zu: sequence %u, %s, CRC %s\n", i, entry->sequence,
+                entry->state, entry->crc_right ? "right" : "wrong");
+    }
+    if (target->boots[0] != '\0')
+        for (size_t i = 0; i < target->partition_count; i++)
+            if (strcmp(target->partitions[i].label, target->boots) == 0)
+                put(text, "    the bootloader starts %s at 0x%llx\n", target->boots,
+                    (unsigned long long)target->partitions[i].start);
+}
+
 static void put_raw(struct text *text, const struct kiln_event_options *options)
 {
     put(text, "  Option bytes (layout not known%s)\n",
@@ -155,6 +205,7 @@ static void put_details(struct text *text, const struct kiln_event_target *targe
         put_regions(text, target);
     if (target->partition_count > 0)
         put_partitions(text, target);
+    put_slots(text, target);
     if (target->options != NULL)
         put_options(text, target->options);
 }

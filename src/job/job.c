@@ -96,6 +96,17 @@ void kiln_job_note(struct kiln_job *job, const char *format, ...)
     kiln_job_emit(job, &event);
 }
 
+enum kiln_status kiln_job_spare(struct kiln_job *job, enum kiln_status status, const char *what)
+{
+    if (job->request.verb != KILN_VERB_INFO ||
+        (status != KILN_E_NAK && status != KILN_E_UNSUPPORTED && status != KILN_E_ARG &&
+         status != KILN_E_PROTO))
+        return status;
+    kiln_job_note(job, "%s: %s", what, job->ctx.error.message);
+    kiln_error_clear(&job->ctx);
+    return KILN_OK;
+}
+
 void kiln_job_set_state(struct kiln_job *job, enum kiln_device_state state)
 {
     atomic_store(&job->state, (int)state);
@@ -119,7 +130,7 @@ static enum kiln_status view_partitions(struct kiln_job *job)
 {
     if (job->request.verb != KILN_VERB_INFO)
         return KILN_OK;
-    KILN_TRY(kiln_job_partitions(job));
+    KILN_TRY(kiln_job_spare(job, kiln_job_partitions(job), "the partition table cannot be read"));
     job->partition_view = calloc(job->partition_count + 1, sizeof *job->partition_view);
     if (job->partition_view == NULL)
         return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
@@ -134,7 +145,7 @@ static enum kiln_status view_partitions(struct kiln_job *job)
         };
     job->target.partitions = job->partition_view;
     job->target.partition_count = job->partition_count;
-    return KILN_OK;
+    return job->partition_count > 0 ? kiln_job_view_slots(job) : KILN_OK;
 }
 
 static enum kiln_status publish_target(struct kiln_job *job)
@@ -160,6 +171,7 @@ static enum kiln_status publish_target(struct kiln_job *job)
         .features = info->features,
         .serial = info->serial,
         .loader = info->loader,
+        .boots = "",
         .flash_id = info->flash_id,
         .crystal_mhz = info->crystal_mhz,
         .baud = info->baud,
@@ -173,8 +185,11 @@ static enum kiln_status publish_target(struct kiln_job *job)
         job->target.options = kiln_job_options_view(job);
     }
     kiln_job_emit(job, &event);
-    if (info->notes[0] != '\0')
-        kiln_job_note(job, "%s", info->notes);
+    if (info->notes[0] != '\0') {
+        struct kiln_event note = {.kind = KILN_EVENT_NOTE, .text = info->notes};
+
+        kiln_job_emit(job, &note);
+    }
     return KILN_OK;
 }
 
@@ -214,8 +229,9 @@ static void say(void *user, const char *text)
 static enum kiln_status describe(struct kiln_job *job)
 {
     if (job->loader->ops->details != NULL)
-        KILN_TRY(job->loader->ops->details(job->loader, &job->ctx, say, job));
-    return kiln_job_describe_slots(job);
+        return kiln_job_spare(job, job->loader->ops->details(job->loader, &job->ctx, say, job),
+                              "details cannot be read");
+    return KILN_OK;
 }
 
 static enum kiln_status do_verb(struct kiln_job *job)
@@ -459,6 +475,7 @@ void kiln_job_free(struct kiln_job *job)
     kiln_job_options_dispose(job);
     free(job->regions);
     free(job->partition_view);
+    free(job->apps);
     free(job->steps);
     kiln_map_dispose(&job->map);
     free(job->data);

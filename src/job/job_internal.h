@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/ctx.h"
+#include "image/esp_ota.h"
 #include "link/open.h"
 #include "loader/loader.h"
 #include "plan/map.h"
@@ -39,6 +40,11 @@ struct kiln_job_hooks {
     struct kiln_sim_usb *usb;
     struct kiln_clock *clock;
     struct kiln_fault *fault; /* laid over the link; its CANCEL kind fires the job's token */
+};
+
+struct kiln_job_app {
+    struct kiln_app_descriptor descriptor;
+    struct kiln_event_app view;
 };
 
 struct kiln_job {
@@ -87,6 +93,8 @@ struct kiln_job {
     struct kiln_event_region *regions;
     struct kiln_job_options *options; /* NULL until they were read */
     struct kiln_event_partition *partition_view;
+    struct kiln_job_app *apps; /* of each partition */
+    struct kiln_event_otadata otadata_view[2];
     struct kiln_event_plan plan_view;
     struct kiln_map map;
     struct kiln_event_step *steps;
@@ -118,6 +126,9 @@ struct kiln_progress kiln_job_op_progress(struct kiln_job *job);
 /* The op dealt with `bytes`. */
 void kiln_job_op_done(struct kiln_job *job, uint64_t bytes);
 void kiln_job_note(struct kiln_job *job, const char *format, ...) KILN_PRINTF(2, 3);
+/* What comes of a question that only informs: a job INFO notes what the board refuses to tell, and goes on. */
+KILN_MUST_USE enum kiln_status kiln_job_spare(struct kiln_job *job, enum kiln_status status,
+                                              const char *what);
 void kiln_job_set_state(struct kiln_job *job, enum kiln_device_state state);
 
 /* What happens to the board at the end: a USB bootloader that was only looked at is left as it was found. */
@@ -177,8 +188,8 @@ KILN_MUST_USE enum kiln_status kiln_job_boot_slot(struct kiln_job *job,
 /* What is to be written so that request.boot_slot starts. Unchanged contents if it does already. */
 KILN_MUST_USE enum kiln_status kiln_job_boot_image(struct kiln_job *job,
                                                    struct kiln_image **out_image);
-/* Notes on applications and otadata of the board. */
-KILN_MUST_USE enum kiln_status kiln_job_describe_slots(struct kiln_job *job);
+/* Fills in what the device event says of applications and otadata. Partitions are known and viewed. */
+KILN_MUST_USE enum kiln_status kiln_job_view_slots(struct kiln_job *job);
 
 /* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
  * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */

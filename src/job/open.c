@@ -114,6 +114,7 @@ static void fill_options(const struct kiln_job *job, struct kiln_loader_options 
         .no_stub = request->no_stub || (request->verb == KILN_VERB_RUN && request->image_count > 0),
         .may_defer = (request->verb == KILN_VERB_FLASH && !request->full && !request->erase_all) ||
                      request->verb == KILN_VERB_VERIFY,
+        .tolerant = request->verb == KILN_VERB_INFO,
         .connect_attempts = request->connect_attempts,
         .stub_dir = request->stub_dir,
         .layout = request->layout,

@@ -60,7 +60,7 @@ enum kiln_status kiln_job_partitions(struct kiln_job *job)
     for (size_t i = 0; i < job->request.image_count; i++)
         if (kiln_image_partitions(job->request.images[i], &count) != NULL && count > 0)
             return copy_partitions(job, job->request.images[i]);
-    return (info->caps & KILN_CAP_READ) ? read_table(job) : KILN_OK;
+    return (info->caps & KILN_CAP_READ) && info->region_count > 0 ? read_table(job) : KILN_OK;
 }
 
 const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label)

@@ -214,64 +214,76 @@ enum kiln_status kiln_job_boot_image(struct kiln_job *job, struct kiln_image **o
 
 /* ---- what there is ---- */
 
-static void describe_entry(struct kiln_job *job, unsigned index,
-                           const struct kiln_otadata_entry *entry)
+static enum kiln_status view_app(struct kiln_job *job, size_t index)
 {
-    if (entry->blank)
-        kiln_job_note(job, "otadata entry %u: blank", index);
-    else
-        kiln_job_note(job, "otadata entry %u: sequence %u, %s, CRC %s", index,
-                      (unsigned)entry->sequence, kiln_otadata_state_name(entry->state),
-                      entry->crc_right ? "right" : "wrong");
-}
-
-static enum kiln_status describe_app(struct kiln_job *job,
-                                     const struct kiln_esp_partition *partition)
-{
+    const struct kiln_esp_partition *partition = &job->partitions[index];
+    struct kiln_job_app *app = &job->apps[index];
     uint8_t head[KILN_APP_HEAD];
-    struct kiln_app_descriptor app;
-    char text[320];
 
     if (partition->size < sizeof head)
         return KILN_OK;
     KILN_TRY(
         job->loader->ops->read(job->loader, &job->ctx, partition->offset, head, sizeof head, NULL));
-    if (head[0] != KILN_ESP_MAGIC) {
-        kiln_job_note(job, "%s: no application", partition->label);
-    } else if (!kiln_app_descriptor_parse(head + 32, sizeof head - 32, &app)) {
-        kiln_job_note(job, "%s: an application without descriptor", partition->label);
-    } else {
-        kiln_app_descriptor_text(&app, text, sizeof text);
-        kiln_job_note(job, "%s: %s, chip revision v%u.%u to v%u.%u", partition->label, text,
-                      kiln_le16(head + 15) / 100u, kiln_le16(head + 15) % 100u,
-                      kiln_le16(head + 17) / 100u, kiln_le16(head + 17) % 100u);
+    app->view.found = head[0] == KILN_ESP_MAGIC;
+    app->view.described =
+        app->view.found && kiln_app_descriptor_parse(head + 32, sizeof head - 32, &app->descriptor);
+    app->view.project = app->descriptor.project;
+    app->view.version = app->descriptor.version;
+    app->view.date = app->descriptor.date;
+    app->view.time = app->descriptor.time;
+    app->view.idf = app->descriptor.idf;
+    app->view.secure_version = app->descriptor.secure_version;
+    app->view.elf_sha256 = app->descriptor.elf_sha256;
+    app->view.min_revision = kiln_le16(head + 15);
+    app->view.max_revision = kiln_le16(head + 17);
+    job->partition_view[index].app = &app->view;
+    return KILN_OK;
+}
+
+static enum kiln_status view_apps(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    uint64_t flash = info->region_count > 0 ? info->region[0].size : 0;
+    char what[64];
+
+    for (size_t i = 0; i < job->partition_count; i++) {
+        const struct kiln_esp_partition *partition = &job->partitions[i];
+
+        snprintf(what, sizeof what, "partition %s cannot be read", partition->label);
+        if ((uint64_t)partition->offset + partition->size > flash)
+            kiln_job_note(job, "partition %s ends behind the flash", partition->label);
+        else if (partition->type == TYPE_APP)
+            KILN_TRY(kiln_job_spare(job, view_app(job, i), what));
     }
     return KILN_OK;
 }
 
-enum kiln_status kiln_job_describe_slots(struct kiln_job *job)
+enum kiln_status kiln_job_view_slots(struct kiln_job *job)
 {
     struct kiln_otadata_entry entry[KILN_OTADATA_ENTRIES];
-    const struct kiln_esp_partition *otadata, *slot;
-    uint64_t flash = job->loader->ops->info(job->loader)->region_count > 0
-                         ? job->loader->ops->info(job->loader)->region[0].size
-                         : 0;
+    const struct kiln_esp_partition *otadata = NULL, *slot;
+    enum kiln_status status;
 
-    if (job->partition_count == 0)
-        return KILN_OK;
-    for (size_t i = 0; i < job->partition_count; i++) {
-        const struct kiln_esp_partition *partition = &job->partitions[i];
-
-        if ((uint64_t)partition->offset + partition->size > flash)
-            kiln_job_note(job, "partition %s ends behind the flash", partition->label);
-        else if (partition->type == TYPE_APP)
-            KILN_TRY(describe_app(job, partition));
-    }
-    KILN_TRY(read_otadata(job, entry, &otadata));
+    job->apps = calloc(job->partition_count + 1, sizeof *job->apps);
+    if (job->apps == NULL)
+        return kiln_fail(&job->ctx, KILN_E_NOMEM, "out of memory");
+    KILN_TRY(view_apps(job));
+    status = read_otadata(job, entry, &otadata);
+    if (status != KILN_OK) /* then which one starts is not known */
+        return kiln_job_spare(job, status, "otadata cannot be read");
     for (unsigned i = 0; otadata != NULL && i < KILN_OTADATA_ENTRIES; i++)
-        describe_entry(job, i, &entry[i]);
+        job->otadata_view[i] = (struct kiln_event_otadata){
+            .blank = entry[i].blank,
+            .crc_right = entry[i].crc_right,
+            .selects = entry[i].selects,
+            .sequence = entry[i].sequence,
+            .state = kiln_otadata_state_name(entry[i].state),
+        };
+    if (otadata != NULL) {
+        job->target.otadata = job->otadata_view;
+        job->target.otadata_count = KILN_OTADATA_ENTRIES;
+    }
     slot = slot_of(job, otadata != NULL ? entry : NULL);
-    if (slot != NULL)
-        kiln_job_note(job, "the bootloader starts %s at 0x%x", slot->label, (unsigned)slot->offset);
+    job->target.boots = slot != NULL ? slot->label : "";
     return KILN_OK;
 }

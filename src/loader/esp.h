@@ -203,6 +203,9 @@ KILN_MUST_USE enum kiln_status kiln_esp_mac(struct kiln_esp *esp, struct kiln_ct
 /* Measured, under the ROM, where it is not fixed; 0 if the chip does not tell. */
 KILN_MUST_USE enum kiln_status kiln_esp_crystal(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                 uint32_t *out_mhz);
+/* What comes of a question about `what`: where the options want it, a refusal is noted, and OK then. */
+KILN_MUST_USE enum kiln_status kiln_esp_spare(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                              enum kiln_status status, const char *what);
 /* Adds a line to info.notes. */
 void kiln_esp_note(struct kiln_esp *esp, const char *format, ...) KILN_PRINTF(2, 3);
 

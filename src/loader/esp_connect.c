@@ -287,6 +287,20 @@ enum kiln_status kiln_esp_find(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return kiln_esp_settle(esp, ctx);
 }
 
+/* A refused rate is no reason to stop: both sides still have the old one. */
+static enum kiln_status raise_rate(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
+{
+    uint32_t before = esp->baud;
+    enum kiln_status status = kiln_esp_change_baud(esp, ctx, baud);
+
+    if (status != KILN_E_NAK || esp->baud != before)
+        return status;
+    kiln_esp_note(esp, "the chip refused %u baud, going on with %u", (unsigned)baud,
+                  (unsigned)before);
+    kiln_error_clear(ctx);
+    return KILN_OK;
+}
+
 static enum kiln_status equip_once(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
     bool early;
@@ -295,12 +309,13 @@ static enum kiln_status equip_once(struct kiln_esp *esp, struct kiln_ctx *ctx, u
     early = !esp->stub && (kiln_link_caps(esp->link) & KILN_LINK_BAUD) &&
             !(esp->facts->flags & KILN_ESP_ROM_MINIMAL);
     if (early && baud != esp->baud)
-        KILN_TRY(kiln_esp_change_baud(esp, ctx, baud));
+        KILN_TRY(raise_rate(esp, ctx, baud));
     kiln_esp_defer_stub(esp, ctx);
     if (!esp->deferred)
-        KILN_TRY(kiln_esp_start_stub(esp, ctx));
+        KILN_TRY(kiln_esp_spare(esp, ctx, kiln_esp_start_stub(esp, ctx),
+                                "no flasher stub, only the boot ROM is used"));
     if (baud != esp->baud && (esp->stub || !(esp->facts->flags & KILN_ESP_ROM_MINIMAL)))
-        KILN_TRY(kiln_esp_change_baud(esp, ctx, baud));
+        KILN_TRY(raise_rate(esp, ctx, baud));
     return KILN_OK;
 }
 

@@ -23,6 +23,16 @@ void kiln_esp_note(struct kiln_esp *esp, const char *format, ...)
              line);
 }
 
+enum kiln_status kiln_esp_spare(struct kiln_esp *esp, struct kiln_ctx *ctx, enum kiln_status status,
+                                const char *what)
+{
+    if (!esp->options.tolerant || (status != KILN_E_NAK && status != KILN_E_UNSUPPORTED))
+        return status;
+    kiln_esp_note(esp, "%s: %s", what, ctx->error.message);
+    kiln_error_clear(ctx);
+    return KILN_OK;
+}
+
 enum kiln_status kiln_esp_security_info(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                         struct kiln_esp_security *out)
 {
@@ -59,14 +69,18 @@ static const struct kiln_chip *only_without_id(uint32_t flags)
 /* The oldest chips have a magic word and know no security information; asking them for it costs a timeout,
  * since their ROM answers under another command's name. */
 static enum kiln_status by_magic(struct kiln_esp *esp, struct kiln_ctx *ctx,
-                                 const struct kiln_chip **out_chip)
+                                 const struct kiln_chip **out_chip, bool *out_refused)
 {
     uint32_t magic = 0;
     enum kiln_status status = kiln_esp_read_reg(esp, ctx, KILN_ESP_MAGIC_REG, &magic);
 
     *out_chip = NULL;
-    if (status == KILN_E_NAK)
+    *out_refused = status == KILN_E_NAK;
+    if (*out_refused)
         return KILN_OK; /* secure download mode refuses */
+    /* It does so under another command's name, which may pass for no answer. */
+    if (status == KILN_E_TIMEOUT && !kiln_deadline_passed(ctx))
+        return kiln_esp_flush(esp, ctx);
     if (status == KILN_OK)
         *out_chip = kiln_esp_by_magic(magic);
     return status;
@@ -76,16 +90,20 @@ static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
                               const struct kiln_chip **out_chip)
 {
     const struct kiln_chip *named;
+    bool refused = false;
     enum kiln_status status;
 
-    KILN_TRY(by_magic(esp, ctx, &named));
+    KILN_TRY(by_magic(esp, ctx, &named, &refused));
     if (named != NULL && named->esp->chip_id <= 0) {
         *out_chip = named;
         return KILN_OK;
     }
     status = kiln_esp_security_info(esp, ctx, &esp->security);
     esp->has_security = status == KILN_OK;
+    refused = refused || status == KILN_E_NAK;
     if (status != KILN_OK && status != KILN_E_NAK && !kiln_esp_may_retry(ctx, status))
+        return status;
+    if (status == KILN_E_TIMEOUT && named == NULL && !refused)
         return status;
     if (!esp->has_security)
         KILN_TRY(kiln_esp_flush(esp, ctx));
@@ -102,6 +120,9 @@ static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
         return kiln_fail(ctx, KILN_E_UNSUPPORTED,
                          "the board has a chip that is not known here (id %u)",
                          (unsigned)esp->security.chip_id);
+    if (refused)
+        return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_NAME_CHIP,
+                              "the board's boot ROM answers and refuses to say which chip it is");
     return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_LOWER_BAUD,
                           "the board has a chip that is not known here");
 }
@@ -227,11 +248,12 @@ enum kiln_status kiln_esp_settle(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     if (esp->secure_download)
         return KILN_OK;
-    KILN_TRY(read_revision(esp, ctx));
-    KILN_TRY(kiln_esp_crystal(esp, ctx, &esp->info.crystal_mhz));
-    KILN_TRY(read_console(esp, ctx));
-    KILN_TRY(calm_watchdogs(esp, ctx));
-    return power_flash(esp, ctx);
+    KILN_TRY(kiln_esp_spare(esp, ctx, read_revision(esp, ctx), "revision not known"));
+    KILN_TRY(kiln_esp_spare(esp, ctx, kiln_esp_crystal(esp, ctx, &esp->info.crystal_mhz),
+                            "crystal not known"));
+    KILN_TRY(kiln_esp_spare(esp, ctx, read_console(esp, ctx), "console port not known"));
+    KILN_TRY(kiln_esp_spare(esp, ctx, calm_watchdogs(esp, ctx), "watchdogs not stopped"));
+    return kiln_esp_spare(esp, ctx, power_flash(esp, ctx), "flash supply not switched on");
 }
 
 /* ---- description ---- */
@@ -351,9 +373,11 @@ enum kiln_status kiln_esp_describe(struct kiln_esp *esp, struct kiln_ctx *ctx)
                       "secure download mode: the chip can be written but not read or verified");
         return KILN_OK;
     }
-    KILN_TRY(name_variant(esp, ctx));
-    KILN_TRY(list_features(esp, ctx));
-    KILN_TRY(kiln_esp_mac(esp, ctx, mac, &mac_len));
+    snprintf(esp->info.chip_title, sizeof esp->info.chip_title, "%s", esp->chip->title);
+    KILN_TRY(kiln_esp_spare(esp, ctx, name_variant(esp, ctx), "package not known"));
+    KILN_TRY(kiln_esp_spare(esp, ctx, list_features(esp, ctx), "features not known"));
+    KILN_TRY(
+        kiln_esp_spare(esp, ctx, kiln_esp_mac(esp, ctx, mac, &mac_len), "MAC address not known"));
     for (size_t i = 0; i < mac_len; i++)
         used += (size_t)snprintf(esp->info.serial + used, sizeof esp->info.serial - used, "%s%02x",
                                  i > 0 ? ":" : "", mac[i]);

@@ -139,11 +139,22 @@ void kiln_esp_fill_info(struct kiln_esp *esp)
     }
 }
 
+static enum kiln_status attach(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    enum kiln_status status = kiln_esp_attach(esp, ctx);
+
+    if (status != KILN_OK) {
+        KILN_TRY(kiln_esp_spare(esp, ctx, status, "flash not connected"));
+        esp->has_flash = false;
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status connect(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     KILN_TRY(kiln_esp_bring_up(esp, ctx, kiln_esp_first_baud(esp)));
     KILN_TRY(kiln_esp_speed_up(esp, ctx));
-    KILN_TRY(kiln_esp_attach(esp, ctx));
+    KILN_TRY(attach(esp, ctx));
     if (esp->flash_size > KILN_ESP_ROM_FLASH_MAX)
         KILN_TRY(kiln_esp_stub_now(esp, ctx));
     KILN_TRY(kiln_esp_describe(esp, ctx));

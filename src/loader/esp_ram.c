@@ -69,20 +69,36 @@ enum kiln_status kiln_esp_run_memory(struct kiln_loader *self, struct kiln_ctx *
 
 /* ---- details ---- */
 
+/* A chip that answers one question and refuses another tells what it tells. */
+static enum kiln_status refusal(struct kiln_ctx *ctx, enum kiln_status status, char *text,
+                                size_t cap)
+{
+    if (status != KILN_E_NAK && status != KILN_E_UNSUPPORTED)
+        return status;
+    snprintf(text, cap, "unknown (%.300s)", ctx->error.message);
+    kiln_error_clear(ctx);
+    return KILN_OK;
+}
+
 static enum kiln_status flash_details(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                       void (*say)(void *user, const char *text), void *user)
 {
     const char *maker = kiln_jedec_maker(esp->flash_id & 0xff);
-    uint8_t sfdp[4];
-    uint32_t status;
-    char text[200];
+    uint8_t sfdp[4] = {0};
+    uint32_t value = 0;
+    char text[900], registers[340], tables[340];
+    enum kiln_status status = kiln_esp_read_status(esp, ctx, 2, &value);
 
-    KILN_TRY(kiln_esp_read_status(esp, ctx, 2, &status));
-    KILN_TRY(kiln_esp_read_sfdp(esp, ctx, 0, sfdp, sizeof sfdp));
-    snprintf(text, sizeof text, "flash: maker %02x%s%s, device %02x%02x, status registers %04x, %s",
+    snprintf(registers, sizeof registers, "%04x", (unsigned)value);
+    KILN_TRY(refusal(ctx, status, registers, sizeof registers));
+    status = kiln_esp_read_sfdp(esp, ctx, 0, sfdp, sizeof sfdp);
+    snprintf(tables, sizeof tables, "%s", memcmp(sfdp, "SFDP", 4) == 0 ? "there" : "none");
+    KILN_TRY(refusal(ctx, status, tables, sizeof tables));
+    snprintf(text, sizeof text,
+             "flash: maker %02x%s%s, device %02x%02x, status registers %s, SFDP tables %s",
              (unsigned)(esp->flash_id & 0xff), maker != NULL ? " " : "", maker != NULL ? maker : "",
              (unsigned)(esp->flash_id >> 8 & 0xff), (unsigned)(esp->flash_id >> 16 & 0xff),
-             (unsigned)status, memcmp(sfdp, "SFDP", 4) == 0 ? "has SFDP tables" : "no SFDP tables");
+             registers, tables);
     say(user, text);
     return KILN_OK;
 }

@@ -71,7 +71,7 @@ struct kiln_target_info {
     unsigned caps;       /* KILN_CAP_* of this device with this loader */
     int32_t revision;    /* of an ESP chip, major * 100 + minor; -1 if not known */
     bool read_protected; /* flash cannot be read, writing may need an unprotect */
-    char notes[512];     /* what was assumed and why, '\n' between lines */
+    char notes[1024];    /* what was assumed and why, '\n' between lines */
 };
 
 enum kiln_before {
@@ -97,6 +97,7 @@ struct kiln_loader_options {
     bool no_stub;
     bool
         may_defer; /* the work may turn out to be small: helpers on the chip are started when it does not */
+    bool tolerant; /* the work only looks: what the device refuses to tell is noted and left out */
     uint32_t connect_attempts; /* 0: default */
     const char *stub_dir;      /* NULL: built-in places */
     const char *layout;        /* DfuSe layout string that replaces the device's */

@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const boards[] = {"esp32?size=64KB&boot=download", "esp32?size=64KB&cut=3",
-                                     "esp32?size=64KB&secure=1&boot=download",
+                                     "esp32c6?size=64KB&secure=1&boot=download",
                                      "esp32?size=64KB&boot=download&corrupt=9&delay=2"};
 
 static void drain(struct kiln_sim_uart *board, uint64_t now, uint32_t baud)

@@ -68,7 +68,10 @@ bytes 0xd000 4 02000000
 bytes 0xd01c 4 7437f655
 bytes 0xe000 4 ffffffff
 run 0 info --json
-said '"text":"the bootloader starts ota_1 at 0x80000"'
+said '"boots":"ota_1"'
+said '"otadata":[{"blank":false,"sequence":2,"state":"undefined","crc_right":true,"selects":true},{"blank":true}]'
+said '"label":"ota_1"'
+said '"project":"kiln-example"'
 
 run 0 flash --boot 0
 bytes 0xd000 4 02000000

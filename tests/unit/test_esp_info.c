@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `kiln info` shows what a chip tells, whatever single request it refuses: every request of a run is refused once.
+ * Only which chip it is must be answered. Fails if any other refusal ends the job or is passed over in silence.
+ */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+#include "sim/sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct seen {
+    enum kiln_status status;
+    struct kiln_error error;
+    char title[64], serial[64], notes[4096];
+    bool device;
+    uint64_t commands;
+    size_t partitions, otadata, apps;
+    char boots[20];
+};
+
+static const uint8_t table[] = {0xaa, 0x50, 1,   0,   0,   0xd0, 0,    0,    0,   0x20, 0, 0, 'o',
+                                't',  'a',  'd', 'a', 't', 'a',  0,    0,    0,   0,    0, 0, 0,
+                                0,    0,    0,   0,   0,   0,    0xaa, 0x50, 0,   0x10, 0, 0, 1,
+                                0,    0,    0,   4,   0,   'o',  't',  'a',  '_', '0',  0, 0, 0,
+                                0,    0,    0,   0,   0,   0,    0,    0,    0,   0,    0, 0};
+
+static void take_target(struct seen *seen, const struct kiln_event_target *target)
+{
+    seen->device = true;
+    snprintf(seen->title, sizeof seen->title, "%s", target->title);
+    snprintf(seen->serial, sizeof seen->serial, "%s", target->serial);
+    snprintf(seen->boots, sizeof seen->boots, "%s", target->boots);
+    seen->partitions = target->partition_count;
+    seen->otadata = target->otadata_count;
+    for (size_t i = 0; i < target->partition_count; i++)
+        seen->apps += target->partitions[i].app != NULL;
+}
+
+static void take(struct seen *seen, const struct kiln_event *event)
+{
+    size_t used = strlen(seen->notes);
+
+    if (event->kind == KILN_EVENT_DEVICE)
+        take_target(seen, event->target);
+    if (event->kind == KILN_EVENT_NOTE)
+        snprintf(seen->notes + used, sizeof seen->notes - used, "%s\n", event->text);
+    if (event->kind != KILN_EVENT_RESULT)
+        return;
+    seen->status = event->result->status;
+    if (event->result->error != NULL)
+        seen->error = *event->result->error;
+}
+
+static void look(const char *knobs_text, struct seen *seen)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    struct kiln_virtual_clock clock;
+    struct kiln_sim_knobs knobs;
+    struct kiln_job_hooks hooks = {.clock = &clock.base};
+    struct kiln_event event;
+    struct kiln_job *job;
+    struct kiln_ctx ctx;
+    uint8_t *flash;
+    size_t size;
+
+    *seen = (struct seen){0};
+    kiln_virtual_clock_init(&clock);
+    kiln_ctx_init(&ctx, &clock.base);
+    assert_int_equal(kiln_sim_knobs_parse(&ctx, knobs_text, &knobs), KILN_OK);
+    assert_int_equal(kiln_sim_board_find(knobs.board)->make_uart(&ctx, &knobs, &hooks.uart),
+                     KILN_OK);
+    flash = hooks.uart->ops->flash(hooks.uart, &size);
+    memcpy(flash + 0x8000, table, sizeof table);
+    request.verb = KILN_VERB_INFO;
+    request.device = "sim";
+    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
+    kiln_job_run_here(job);
+    while (kiln_job_next_event(job, &event, 0))
+        take(seen, &event);
+    seen->commands = hooks.uart->ops->counts(hooks.uart)->commands;
+    kiln_job_free(job);
+    hooks.uart->ops->free(hooks.uart);
+}
+
+static void each_request_may_be_refused(void **state)
+{
+    static const char *const boards[] = {"esp32",   "esp32c3", "esp32s3",         "esp32c6",
+                                         "esp32p4", "esp8266", "esp32c3?secure=1"};
+    struct seen whole, seen;
+    char knobs[80];
+
+    (void)state;
+    for (size_t b = 0; b < KILN_ARRAY_LEN(boards); b++) {
+        unsigned ended = 0, silent = 0;
+
+        look(boards[b], &whole);
+        assert_int_equal(whole.status, KILN_OK);
+        for (uint64_t n = 0; n < whole.commands; n++) {
+            snprintf(knobs, sizeof knobs, "%s%crefuse=%u", boards[b],
+                     strchr(boards[b], '?') != NULL ? '&' : '?', (unsigned)n);
+            look(knobs, &seen);
+            ended += seen.status != KILN_OK;
+            if (seen.status != KILN_OK && strstr(seen.error.message, "which chip it is") == NULL)
+                fail_msg("%s: %s", knobs, seen.error.message);
+            silent += seen.status == KILN_OK && strlen(seen.notes) <= strlen(whole.notes);
+        }
+        /* A first SYNC may be refused unseen, and the probes of a higher rate: one goes slower then. */
+        if (ended > 1 || silent > 20)
+            fail_msg("%s: %u runs ended, %u said nothing", boards[b], ended, silent);
+    }
+}
+
+static void refusals_are_named(void **state)
+{
+    struct seen seen;
+
+    (void)state;
+    look("esp32?variant=dead-flash", &seen);
+    assert_int_equal(seen.status, KILN_OK);
+    assert_non_null(strstr(seen.notes, "the SPI flash does not answer"));
+    assert_string_equal(seen.title, "ESP32-D0WD-V3 (revision v3.1)");
+    look("esp32c3?secure=1", &seen);
+    assert_int_equal(seen.status, KILN_OK);
+    assert_non_null(strstr(seen.notes, "secure download mode: the chip can be written"));
+    assert_string_equal(seen.title, "ESP32-C3");
+}
+
+static void slots_are_fields(void **state)
+{
+    struct seen seen;
+
+    (void)state;
+    look("esp32", &seen);
+    assert_int_equal(seen.partitions, 2);
+    assert_int_equal(seen.otadata, 2);
+    assert_int_equal(seen.apps, 1);
+    assert_string_equal(seen.boots, "ota_0");
+}
+
+static void the_classic_chip_has_no_secure_download(void **state)
+{
+    struct kiln_virtual_clock clock;
+    struct kiln_sim_knobs knobs;
+    struct kiln_sim_uart *uart;
+    struct kiln_ctx ctx;
+
+    (void)state;
+    kiln_virtual_clock_init(&clock);
+    kiln_ctx_init(&ctx, &clock.base);
+    assert_int_equal(kiln_sim_knobs_parse(&ctx, "esp32?secure=1", &knobs), KILN_OK);
+    assert_int_equal(kiln_sim_board_find("esp32")->make_uart(&ctx, &knobs, &uart), KILN_E_ARG);
+    assert_non_null(strstr(ctx.error.message, "secure boot is variant=secure-boot"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_request_may_be_refused),
+        cmocka_unit_test(refusals_are_named),
+        cmocka_unit_test(slots_are_fields),
+        cmocka_unit_test(the_classic_chip_has_no_secure_download),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
