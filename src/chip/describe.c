@@ -189,9 +189,10 @@ static bool stm32_fact(const struct kiln_stm32_facts *stm32, size_t index, const
 /* What one would ask of each chip of a family and no note answers. */
 static bool list_unknown(const struct kiln_chip *chip, char *value)
 {
-    static const char *const esp[] = {"Download mode", "UART0", "JTAG", "USB", NULL};
-    static const char *const stm32[] = {"Boot ROM", "Boot ROM's serial port", "USB",
-                                        "Highest clock", NULL};
+    static const char *const esp[] = {"Download mode", "UART0",         "JTAG",
+                                      "USB",           "Highest clock", NULL};
+    static const char *const stm32[] = {"Boot ROM", "Boot ROM's serial port", "SWD",
+                                        "USB",      "Highest clock",          NULL};
     const char *const *asked = chip->esp != NULL ? esp : stm32;
     size_t length = 0;
 

@@ -9,9 +9,18 @@
 #define BOOT_DOC  "esptool 5.2.0 documentation, Boot Mode Selection"
 #define JTAG_DOC  "ESP-IDF Programming Guide, JTAG Debugging"
 #define UART_DOC  "ESP-IDF, soc/uart_pins.h"
-#define ARDUINO_8 "Arduino core for ESP8266, variants"
-#define ARDUINO_E "Arduino core for ESP32, variants"
+#define IOMUX_DOC "ESP-IDF, soc/io_mux_reg.h"
+#define USB_DOC   "ESP-IDF Programming Guide, USB Device Stack"
+#define ARDUINO_8 "Arduino core for ESP8266, variants (github.com/esp8266/Arduino)"
+#define ARDUINO_E "Arduino core for ESP32, variants (github.com/espressif/arduino-esp32)"
+#define ARDUINO_S "Arduino core for STM32, variants (github.com/stm32duino/Arduino_Core_STM32)"
+#define PIO_E     "PlatformIO, platform-espressif32, boards"
+#define PIO_S     "PlatformIO, platform-ststm32, boards"
+#define KLIPPER   "Klipper, config/ (github.com/Klipper3d/klipper)"
 #define ZEPHYR    "Zephyr, boards/weact"
+/* Written down without the document at hand. */
+#define AN2606    "ST AN2606, activation patterns and pins (not checked against the document)"
+#define DATASHEET "first page of the datasheet (not checked against the document)"
 
 #define GPIO9_CHIPS "esp32c2 esp32c3 esp32c6 esp32c61 esp32h2"
 #define GPIO0_CHIPS "esp32s2 esp32s3"
@@ -65,6 +74,13 @@ static const struct kiln_chip_note notes[] = {
     {"esp32c61", "UART0", "TX GPIO11, RX GPIO10", UART_DOC},
     {"esp32h2", "UART0", "TX GPIO24, RX GPIO23", UART_DOC},
 
+    {"esp32c5", "UART0", "TX GPIO11, RX GPIO12", UART_DOC},
+    {"esp32h21", "UART0", "TX GPIO16, RX GPIO15", UART_DOC},
+    {"esp32h4", "UART0", "TX GPIO24, RX GPIO23", UART_DOC},
+    {"esp32s31", "UART0", "TX GPIO58, RX GPIO59", UART_DOC},
+    {"esp32p4", "UART0", "TX GPIO37, RX GPIO38", ARDUINO_E},
+    {"esp8266", "UART0", "TX GPIO1, RX GPIO3; the boot ROM prints at 74880 baud", ARDUINO_8},
+
     {"esp32", "JTAG", "TMS GPIO14, TCK GPIO13, TDI GPIO12, TDO GPIO15", JTAG_DOC},
     {"esp32s3", "JTAG", "TMS GPIO42, TCK GPIO39, TDI GPIO41, TDO GPIO40; GPIO3 selects", JTAG_DOC},
     {"esp32c2 esp32c3", "JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7", JTAG_DOC},
@@ -73,30 +89,201 @@ static const struct kiln_chip_note notes[] = {
     {"esp32c5", "JTAG", "TMS GPIO2, TCK GPIO4, TDI GPIO3, TDO GPIO5; GPIO7 selects", JTAG_DOC},
     {"esp32c61", "JTAG", "TMS GPIO3, TCK GPIO5, TDI GPIO4, TDO GPIO6; GPIO7 selects", JTAG_DOC},
 
+    {"esp32s2", "JTAG", "TMS GPIO42, TCK GPIO39, TDI GPIO41, TDO GPIO40", JTAG_DOC},
+    {"esp32c6", "JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7; GPIO15 selects",
+     "ESP32-C6 datasheet (not checked against the document)"},
+    {"esp32h4", "JTAG", "TMS GPIO28, TCK GPIO30, TDI GPIO29, TDO GPIO31; GPIO36 selects", JTAG_DOC},
+    {"esp32s31", "JTAG", "TMS GPIO57, TCK GPIO55, TDI GPIO56, TDO GPIO54; GPIO37 selects",
+     JTAG_DOC},
+
+    {"esp32s2", "USB", "D- GPIO19, D+ GPIO20", USB_DOC},
+    {"esp32c5", "USB", "D- GPIO13, D+ GPIO14", ARDUINO_E},
+    {"esp32c61", "USB", "D- GPIO12, D+ GPIO13", IOMUX_DOC},
+    {"esp32h4", "USB", "D- GPIO21, D+ GPIO22", USB_DOC},
+    {"esp32p4", "USB", "USB-JTAG-Serial D- GPIO24, D+ GPIO25; OTG full speed D- GPIO26, D+ GPIO27",
+     IOMUX_DOC},
     {"esp32s3", "USB", "D- GPIO19, D+ GPIO20", JTAG_DOC},
     {"esp32c3", "USB", "D- GPIO18, D+ GPIO19", JTAG_DOC},
     {"esp32c6", "USB", "D- GPIO12, D+ GPIO13", JTAG_DOC},
     {"esp32h2", "USB", "D- GPIO26, D+ GPIO27", JTAG_DOC},
 
+    {"esp32 esp32s2 esp32s3", "Highest clock", "240 MHz", PIO_E},
+    {"esp32c3 esp32c6", "Highest clock", "160 MHz", PIO_E},
+    {"esp8266", "Highest clock", "160 MHz, usually run at 80 MHz", DATASHEET},
+    {"esp32c2", "Highest clock", "120 MHz", DATASHEET},
+    {"esp32c5", "Highest clock", "240 MHz", DATASHEET},
+    {"esp32c61", "Highest clock", "160 MHz", DATASHEET},
+    {"esp32h2", "Highest clock", "96 MHz", DATASHEET},
+    {"esp32p4", "Highest clock", "400 MHz; 360 MHz before revision 3", DATASHEET},
+
     {"esp8266", "Board NodeMCU", "LED GPIO2", ARDUINO_8},
+    {"esp32", "Board DOIT DevKit V1", "LED GPIO2", ARDUINO_E},
     {"esp32", "Board Lolin D32", "LED GPIO5, battery voltage GPIO35", ARDUINO_E},
+    {"esp32s2", "Board ESP32-S2-Saola-1", "RGB LED GPIO18", ARDUINO_E},
+    {"esp32s2", "Board ESP32-S2-DevKitM-1", "RGB LED GPIO18", ARDUINO_E},
     {"esp32s3", "Board XIAO ESP32S3", "LED GPIO21, TX GPIO43, RX GPIO44", ARDUINO_E},
     {"esp32s3", "Board ESP32S3 Dev Module", "RGB LED GPIO48", ARDUINO_E},
+    {"esp32c3", "Board ESP32C3 Dev Module", "RGB LED GPIO8", ARDUINO_E},
+    {"esp32c5", "Board ESP32C5 Dev Module", "RGB LED GPIO27", ARDUINO_E},
+    {"esp32c6", "Board ESP32C6 Dev Module", "RGB LED GPIO8", ARDUINO_E},
+    {"esp32c61", "Board C61 Dev Module", "RGB LED GPIO8", ARDUINO_E},
+    {"esp32h2", "Board ESP32H2 Dev Module", "RGB LED GPIO8", ARDUINO_E},
 
+    /* ---- STM32: how the boot ROM is entered ---- */
     {"stm32f10*", "Boot ROM", "BOOT0 high and BOOT1 low at reset; BOOT0 low starts the program",
      "Zephyr on Blue Pill (m3y54m/start-bluepill-zephyr)"},
+    {"stm32f2 stm32f4* stm32l1*", "Boot ROM",
+     "BOOT0 high and BOOT1 (PB2) low at reset; BOOT0 low starts the program", AN2606},
+    {"stm32f0* stm32f3* stm32l0*", "Boot ROM",
+     "BOOT0 high at reset, with option bit nBOOT1 set (as delivered); BOOT0 low starts the program",
+     AN2606},
+    {"stm32l4* stm32l5 stm32wb5 stm32wb3 stm32g4*", "Boot ROM",
+     "BOOT0 high at reset, with option bits nBOOT1 and nSWBOOT0 set (as delivered); an empty chip "
+     "starts it by itself",
+     AN2606},
+    {"stm32g0* stm32c0*", "Boot ROM",
+     "option nBOOT_SEL decides: set (as delivered) the BOOT0 pin counts for nothing and nBOOT0 "
+     "does; an "
+     "empty chip starts it",
+     AN2606},
+    {"stm32f7*", "Boot ROM",
+     "BOOT0 high at reset, with option BOOT_ADD1 at 0x0040 (as delivered); BOOT0 low starts the "
+     "program",
+     AN2606},
+    {"stm32h74 stm32h72 stm32h7a", "Boot ROM",
+     "BOOT0 high at reset, with option BOOT_ADD1 at 0x1FF0 (as delivered); BOOT0 low starts the "
+     "program",
+     AN2606},
+
     {"stm32f103", "Boot ROM's serial port", "TX PA9, RX PA10",
      "Arduino_STM32 wiki, Flashing the bootloader"},
     {"stm32f401 stm32f401xe stm32f411", "Boot ROM's serial port",
      "RX PA10; open, its noise can win over USB, and no DFU device appears",
      "ST AN2606 (excerpts), forums"},
+    {"stm32f0* stm32f2 stm32f3* stm32f103low stm32f103high stm32f103xl stm32f100* stm32f7* "
+     "stm32l4*",
+     "Boot ROM's serial port", "TX PA9, RX PA10 (USART1), and others", AN2606},
+    {"stm32f405 stm32f429 stm32f410 stm32f412 stm32f413 stm32f446 stm32f469",
+     "Boot ROM's serial port", "TX PA9, RX PA10 (USART1), and others", AN2606},
+    {"stm32g0* stm32g4* stm32h74 stm32h72 stm32l0* stm32l1*", "Boot ROM's serial port",
+     "TX PA9, RX PA10 (USART1), and others", AN2606},
     {"stm32f401 stm32f411", "BOOT1", "PB2", "WeAct MiniSTM32F4x1, issue 39"},
+
+    /* ---- STM32: pins and clocks ---- */
+    {"stm32*", "SWD", "SWDIO PA13, SWCLK PA14", ARDUINO_S},
     {"stm32f411", "USB", "D- PA11, D+ PA12", ZEPHYR},
+    {"stm32f103*", "USB", "D- PA11, D+ PA12; the boot ROM does not speak USB", ARDUINO_S},
+    {"stm32f04 stm32f105 stm32f401 stm32f401xe stm32f412 stm32f413 stm32g0b stm32g43 stm32g47 "
+     "stm32g49",
+     "USB", "D- PA11, D+ PA12", ARDUINO_S},
+    {"stm32f07 stm32f37 stm32f301 stm32f303 stm32f303xe stm32l05 stm32l07 stm32l1*", "USB",
+     "D- PA11, D+ PA12, on the parts that have USB", ARDUINO_S},
+    {"stm32f2 stm32f405 stm32f429 stm32f446 stm32f469 stm32f7* stm32h74", "USB",
+     "D- PA11, D+ PA12; the second one (OTG HS) D- PB14, D+ PB15", ARDUINO_S},
+    {"stm32h72 stm32h7a stm32h5 stm32u5* stm32c07 stm32l49 stm32l4r stm32l4p stm32l5", "USB",
+     "D- PA11, D+ PA12", ARDUINO_S},
+    {"stm32l41 stm32l43 stm32l45 stm32l47 stm32u07 stm32wb5 stm32wb3", "USB",
+     "D- PA11, D+ PA12, on the parts that have USB", ARDUINO_S},
+    {"stm32wba6", "USB", "D- PD7, D+ PD6, on the parts that have USB", ARDUINO_S},
+    {"stm32wba2", "USB", "D- PB9, D+ PB8, on the parts that have USB", ARDUINO_S},
+    {"stm32f03 stm32f05 stm32f09 stm32f100* stm32f334 stm32f410 stm32g03 stm32g05 stm32g07", "USB",
+     "none", ARDUINO_S},
+    {"stm32c01 stm32c03 stm32c05 stm32c09 stm32l01 stm32l03 stm32u03 stm32wl stm32wba5", "USB",
+     "none", ARDUINO_S},
+
+    {"stm32f03 stm32f04 stm32f05 stm32f07 stm32f09 stm32wl", "Highest clock", "48 MHz", PIO_S},
+    {"stm32f100", "Highest clock", "24 MHz", PIO_S},
+    {"stm32f103 stm32f105 stm32f301 stm32f303 stm32f303xe stm32f334 stm32f37", "Highest clock",
+     "72 MHz", PIO_S},
+    {"stm32f103high stm32f103low stm32f103xl", "Highest clock", "72 MHz", PIO_S},
+    {"stm32f2 stm32l4r", "Highest clock", "120 MHz", PIO_S},
     {"stm32f401", "Highest clock", "84 MHz", ZEPHYR},
     {"stm32f411", "Highest clock", "100 MHz", ZEPHYR},
+    {"stm32f401xe", "Highest clock", "84 MHz", PIO_S},
+    {"stm32f410 stm32f412 stm32f413", "Highest clock", "100 MHz", PIO_S},
+    {"stm32f405", "Highest clock", "168 MHz", PIO_S},
+    {"stm32f429 stm32f446 stm32f469", "Highest clock", "180 MHz", PIO_S},
+    {"stm32f7*", "Highest clock", "216 MHz", PIO_S},
+    {"stm32g0* stm32wb5", "Highest clock", "64 MHz", PIO_S},
+    {"stm32g4*", "Highest clock", "170 MHz", PIO_S},
+    {"stm32h74", "Highest clock", "480 MHz; 400 MHz before revision V", PIO_S},
+    {"stm32h72", "Highest clock", "550 MHz", PIO_S},
+    {"stm32h5", "Highest clock", "250 MHz", PIO_S},
+    {"stm32l0* stm32l1*", "Highest clock", "32 MHz", PIO_S},
+    {"stm32l41 stm32l43 stm32l45 stm32l47 stm32l49", "Highest clock", "80 MHz", PIO_S},
+    {"stm32u57", "Highest clock", "160 MHz", PIO_S},
+    {"stm32u53 stm32u59 stm32u5f", "Highest clock", "160 MHz", DATASHEET},
+    {"stm32h7a", "Highest clock", "280 MHz", DATASHEET},
+    {"stm32h7rs", "Highest clock", "600 MHz", DATASHEET},
+    {"stm32l4p", "Highest clock", "120 MHz", DATASHEET},
+    {"stm32l5", "Highest clock", "110 MHz", DATASHEET},
+    {"stm32c0*", "Highest clock", "48 MHz", DATASHEET},
+    {"stm32u0*", "Highest clock", "56 MHz", DATASHEET},
+    {"stm32wb3", "Highest clock", "64 MHz", DATASHEET},
+    {"stm32wba*", "Highest clock", "100 MHz", DATASHEET},
+
+    /* ---- STM32: boards ---- */
+    {"stm32f103", "Board Blue Pill", "LED PC13 (on when low)", ARDUINO_S},
+    {"stm32f103", "Board Black Pill F103", "LED PB12", ARDUINO_S},
+    {"stm32f103", "Board Maple Mini", "LED PB1", ARDUINO_S},
+    {"stm32f103", "Board Nucleo-F103RB", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f103high", "Board SKR mini E3 V2.0", "boot loader in the first 28 KiB", KLIPPER},
     {"stm32f411", "Board Black Pill",
      "LED PC13 (on when low), KEY PA0 (low when pressed), crystal 25 MHz", ZEPHYR},
-    {"stm32f103", "Board Blue Pill", "LED PC13", "dapboot, README"},
+    {"stm32f401", "Board Black Pill", "LED PC13 (on when low)", ARDUINO_S},
+    {"stm32f401xe", "Board Nucleo-F401RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f411", "Board Nucleo-F411RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f446", "Board Nucleo-F446RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f446", "Board BTT Octopus", "boot loader in the first 32 KiB, crystal 12 MHz", KLIPPER},
+    {"stm32f429", "Board BTT Octopus", "boot loader in the first 32 KiB, crystal 8 MHz", KLIPPER},
+    {"stm32f429", "Board F429I-DISC", "LEDs PG13, PG14; button PA0", ARDUINO_S},
+    {"stm32f405", "Board F407G-DISC1", "LEDs PD12, PD13, PD14, PD15; button PA0", ARDUINO_S},
+    {"stm32f405", "Board Feather STM32F405", "LED PC1, crystal 12 MHz", ARDUINO_S},
+    {"stm32f411", "Board F411E-DISCO", "LEDs PD12, PD13, PD14, PD15; button PA0", ARDUINO_S},
+    {"stm32f412", "Board Nucleo-F412ZG", "LEDs PB0, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32f413", "Board Nucleo-F413ZH", "LEDs PB0, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32f2", "Board Nucleo-F207ZG", "LEDs PB0, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32f72", "Board Nucleo-F722ZE", "LEDs PB0, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32f74", "Board F746G-DISCO", "LED PI1, button PI11", ARDUINO_S},
+    {"stm32f76", "Board Nucleo-F767ZI", "LEDs PB0, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32h74", "Board Nucleo-H743ZI", "LEDs PB0, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32h74 stm32h72", "Board BTT SKR 3", "boot loader in the first 128 KiB, crystal 25 MHz",
+     KLIPPER},
+    {"stm32h72", "Board Nucleo-H723ZG", "LEDs PB0 and PB14, button PC13", ARDUINO_S},
+    {"stm32h5", "Board Nucleo-H563ZI", "LEDs PB0, PF4, PG4; button PC13", ARDUINO_S},
+    {"stm32f04", "Board Nucleo-F042K6", "LED PB3", ARDUINO_S},
+    {"stm32f05", "Board F0308-DISCO", "LEDs PC8 and PC9", ARDUINO_S},
+    {"stm32f05", "Board Nucleo-F030R8", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f07", "Board Nucleo-F072RB", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f07", "Board F072B-DISCO", "LEDs PC6, PC7, PC8, PC9; button PA0", ARDUINO_S},
+    {"stm32f09", "Board Nucleo-F091RC", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f100", "Board F100RB-DISCO", "LEDs PC8 and PC9, button PA0", ARDUINO_S},
+    {"stm32f301", "Board Nucleo-F302R8", "LED PB13, button PC13", ARDUINO_S},
+    {"stm32f303", "Board F3-DISCO", "LEDs PE8 to PE15, button PA0", ARDUINO_S},
+    {"stm32f303xe", "Board Nucleo-F303RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32f334", "Board Nucleo-F334R8", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32g03", "Board Nucleo-G031K8", "LED PC6, button PF2", ARDUINO_S},
+    {"stm32g07", "Board Nucleo-G071RB", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32g0b", "Board Nucleo-G0B1RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32g0b", "Board SKR mini E3 V3.0", "boot loader in the first 8 KiB", KLIPPER},
+    {"stm32g0b", "Board BTT Manta M8P", "boot loader in the first 8 KiB", KLIPPER},
+    {"stm32g43", "Board Nucleo-G431KB", "LED PB8", ARDUINO_S},
+    {"stm32g47", "Board Nucleo-G474RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32l05", "Board Nucleo-L053R8", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32l07", "Board Nucleo-L073RZ", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32l1cat5", "Board Nucleo-L152RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32l43", "Board Nucleo-L432KC", "LED PB3", ARDUINO_S},
+    {"stm32l45", "Board Nucleo-L452RE", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32l47", "Board Nucleo-L476RG", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32l49", "Board Nucleo-L496ZG", "LEDs PC7, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32l4r", "Board Nucleo-L4R5ZI", "LEDs PC7, PB7, PB14; button PC13", ARDUINO_S},
+    {"stm32l5", "Board Nucleo-L552ZE-Q", "LEDs PC7, PB7, PA9; button PC13", ARDUINO_S},
+    {"stm32u57", "Board Nucleo-U575ZI-Q", "LEDs PC7, PB7, PG2", ARDUINO_S},
+    {"stm32u07", "Board Nucleo-U083RC", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32c03", "Board Nucleo-C031C6", "LED PA5, button PC13", ARDUINO_S},
+    {"stm32wb5", "Board Nucleo-WB55RG", "LEDs PB5, PB0, PB1; button PC4", ARDUINO_S},
+    {"stm32wl", "Board Nucleo-WL55JC1", "LEDs PB15, PB9, PB11; button PA0", ARDUINO_S},
+    {"stm32wba5", "Board Nucleo-WBA55CG", "LEDs PB4, PA9, PB8; button PC13", ARDUINO_S},
 };
 
 bool kiln_chip_note_is_of(const struct kiln_chip_note *note, const char *chip)
