@@ -287,14 +287,15 @@ static enum kiln_status open_asking(struct session *session,
                                     struct kiln_error *error)
 {
     struct kiln_monitor_options options = *wanted;
+    char *selector = session->cli->args.port;
     enum kiln_status status;
-    char selector[256];
 
     while ((status = open_once(session, &options, error)) != KILN_OK) {
         fprintf(stderr, "kiln: %s\n", error->message);
-        if (!ask_port(selector, sizeof selector))
+        if (!ask_port(selector, sizeof session->cli->args.port))
             return status;
-        options.device = selector;
+        session->cli->args.devices.word[0] = options.device = selector;
+        session->cli->args.devices.count = 1;
     }
     return KILN_OK;
 }

@@ -12,7 +12,8 @@
 static unsigned wanted_line(const struct kiln_monitor *m, enum kiln_monitor_level level,
                             unsigned line)
 {
-    bool cdc = (kiln_link_caps(m->link) & KILN_LINK_CDC) != 0;
+    unsigned both = KILN_LINK_CDC | KILN_LINK_LINES;
+    bool cdc = (kiln_link_caps(m->link) & both) == both;
     bool ready = line == KILN_LINE_RTS && m->format.rtscts;
 
     if (level == KILN_MONITOR_AUTO)
