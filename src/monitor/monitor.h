@@ -32,10 +32,12 @@ struct kiln_monitor {
     struct kiln_monitor_options options; /* its strings are not to be used after open */
     struct kiln_monitor_sink sink;
     struct kiln_byte_link *link;
-    char port[160]; /* its name now */
+    char port[160];  /* its name now */
+    char early[256]; /* a warning from before there was anybody to tell */
     enum kiln_monitor_state state;
-    uint64_t began_ns, lost_ns, retry_ns, heard_ns;
-    bool told_why; /* why it cannot be opened again was said */
+    uint64_t began_ns, lost_ns, retry_ns, heard_ns, back_ns;
+    unsigned flaps; /* how often in a row it left as soon as it was back */
+    bool told_why;  /* why it cannot be opened again was said */
 
     struct kiln_view screen, file;
     struct kiln_buf out; /* what is to be shown */

@@ -13,7 +13,7 @@
 #define DEFAULT_BAUD 115200u
 #define OUT_MAX      (4u << 20)
 
-static void ignore_line(void *user, enum kiln_log_level level, const char *domain, const char *text)
+static void warn(void *user, enum kiln_log_level level, const char *domain, const char *text)
 {
     struct kiln_monitor *m = user;
 
@@ -21,6 +21,8 @@ static void ignore_line(void *user, enum kiln_log_level level, const char *domai
     (void)domain;
     if (m->link != NULL)
         kiln_monitor_say(m, "%s", text);
+    else
+        snprintf(m->early, sizeof m->early, "%s", text);
 }
 
 enum kiln_status kiln_monitor_set_filter(struct kiln_monitor *m, const char *expression)
@@ -185,7 +187,7 @@ enum kiln_status kiln_monitor_create(const struct kiln_monitor_options *options,
     }
     kiln_ctx_init(&m->ctx, clock);
     m->ctx.cancel = &m->cancel;
-    m->log_sink = (struct kiln_log_sink){ignore_line, m, KILN_LOG_WARN};
+    m->log_sink = (struct kiln_log_sink){warn, m, KILN_LOG_WARN};
     m->ctx.log = &m->log_sink;
     m->options = *options;
     m->sink = *sink;

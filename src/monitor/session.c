@@ -15,6 +15,8 @@
 #define RETRY_MS     25  /* how often a board that left is looked for */
 #define RETRY_NET_MS 500 /* ... and the time that one attempt over a network may take */
 #define PATIENCE_MS  2000
+#define STEADY_MS    1500 /* a connection that lasts so long is one */
+#define FLAP_MS      1000
 #define SLICE_MS     10 /* how long a link without a descriptor is listened to at a time */
 #define SEND_PIECE   512
 #define SLOWEST_BITS 12u /* of one byte on the wire */
@@ -114,10 +116,27 @@ void kiln_monitor_take_link(struct kiln_monitor *m, struct kiln_byte_link *link)
 
 static void lost(struct kiln_monitor *m)
 {
+    /* A USB board that restarts again and again is caught each time; a server that does not want us is let be. */
+    bool flap = (kiln_link_caps(m->link) & KILN_LINK_NETWORK) != 0 && m->back_ns != 0 &&
+                now_ns(m) < m->back_ns + ms(STEADY_MS);
+
     m->state = KILN_MONITOR_GONE;
     m->lost_ns = m->retry_ns = now_ns(m);
     m->told_why = false;
-    kiln_monitor_say(m, "%s is gone; waiting for it to come back", m->port);
+    m->flaps = flap ? m->flaps + 1 : 0;
+    m->retry_ns += flap ? ms(FLAP_MS) : 0;
+    if (m->flaps == 0)
+        kiln_monitor_say(m, "%s is gone; waiting for it to come back", m->port);
+    else if (m->flaps == 1)
+        kiln_monitor_say(m, "%s is gone again at once; tried on every second", m->port);
+}
+
+static void tell_back(struct kiln_monitor *m)
+{
+    if (m->flaps > 0 && now_ns(m) >= m->back_ns + ms(STEADY_MS)) {
+        kiln_monitor_say(m, "%s is back", m->port);
+        m->flaps = 0;
+    }
 }
 
 static enum kiln_status come_back(struct kiln_monitor *m)
@@ -139,6 +158,9 @@ static enum kiln_status come_back(struct kiln_monitor *m)
         if ((kiln_link_caps(m->link) & KILN_LINK_BAUD) != 0)
             (void)!kiln_link_set_baud(m->link, &m->ctx, m->rate.current);
         kiln_monitor_set_up_port(m);
+        m->back_ns = now_ns(m);
+        if (m->flaps > 0)
+            return KILN_OK;
         if (strcmp(before, m->port) == 0)
             kiln_monitor_say(m, "%s is back", m->port);
         else
@@ -203,6 +225,8 @@ void kiln_monitor_lend(struct kiln_monitor *m)
     }
     kiln_view_break(&m->screen, &m->out);
     flush(m);
+    /* Who flashes would ask this monitor for the port, which cannot answer until that is done. */
+    kiln_yield_close(&m->yield);
     m->sink.flash(m->sink.user, m->port);
     m->state = KILN_MONITOR_GONE;
     m->lost_ns = m->retry_ns = now_ns(m);
@@ -373,6 +397,8 @@ static uint64_t next_due(const struct kiln_monitor *m)
         due = KILN_MIN(due, m->heard_ns + ms(IDLE_MS));
     if (m->state == KILN_MONITOR_OPEN)
         due = KILN_MIN(due, kiln_rate_due_ns(&m->rate));
+    if (m->state == KILN_MONITOR_OPEN && m->flaps > 0)
+        due = KILN_MIN(due, m->back_ns + ms(STEADY_MS));
     if (m->send != NULL)
         due = 0;
     return due;
@@ -448,6 +474,8 @@ static enum kiln_status turn(struct kiln_monitor *m)
         KILN_TRY(come_back(m));
     if (m->state == KILN_MONITOR_OPEN)
         obey_rate(m, kiln_rate_tick(&m->rate, now_ns(m)));
+    if (m->state == KILN_MONITOR_OPEN)
+        tell_back(m);
     if (m->send != NULL)
         send_piece(m);
     show_held_back(m);
@@ -462,6 +490,8 @@ enum kiln_status kiln_monitor_run(struct kiln_monitor *m, struct kiln_error *out
     m->began_ns = now_ns(m);
     kiln_monitor_set_up_port(m);
     kiln_monitor_greet(m);
+    if (m->early[0] != '\0')
+        kiln_monitor_say(m, "%s", m->early);
     if (m->options.reset || (m->options.reset_by_line && kiln_monitor_has_reset_line(m)))
         kiln_monitor_sequence(m, false);
     while (status == KILN_OK && !m->ended &&

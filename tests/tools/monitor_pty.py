@@ -123,6 +123,133 @@ def in_a_project(folder):
     board.unplug()
 
 
+class Sim:
+    """A simulated ESP32 on a pseudo-terminal of its own process."""
+
+    def __init__(self, folder, name):
+        self.port = '%s/%s' % (folder, name)
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen([KILN, 'sim', 'esp32?flash=%s/%s.bin' % (folder, name), '--pty', self.port],
+                                        stdout=subprocess.PIPE)
+        check(b'board at' in self.process.stdout.readline(), 'the simulated board is there')
+
+    def end(self):
+        self.process.terminate()
+        self.process.communicate()
+
+
+def flashed_from_elsewhere(folder):
+    """`kiln flash` in another process while a monitor is open, three times; then the monitor's own flash key."""
+    sim = Sim(folder, 'lent')
+    environment = {'XDG_RUNTIME_DIR': folder}
+    image = folder + '/lent-image.bin'
+    with open(image, 'wb') as file:
+        file.write(os.urandom(20000))
+    try:
+        monitor = Monitor('-d', sim.port, '--flash', image + '@0x10000', env=environment)
+        monitor.until('waiting for download')
+        for count in range(1, 4):
+            other = subprocess.Popen([KILN, 'flash', image + '@0x%x0000' % count, '-d', sim.port],
+                                     env=dict(os.environ, **environment), stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT)
+            output = other.communicate(timeout=PATIENCE)[0].decode()
+            check(other.returncode == 0 and 'written, verified' in output, 'flashed beside a monitor: ' + output)
+            monitor.until(r'kiln \(process %d\) has [^\0]*is back' % other.pid)
+            check(monitor.text().count('is back') == count, 'back once each time')
+        monitor.type('\x14f')
+        monitor.until(r'nothing to write[^\0]*Done in[^\0]*verified[^\0]*is back')
+        check(monitor.text().count('is back') == 4, 'back after the flash key')
+        monitor.type('\x1d')
+        monitor.end(0)
+    finally:
+        sim.end()
+    with open(folder + '/lent.bin', 'rb') as flash, open(image, 'rb') as file:
+        data, wanted = flash.read(), file.read()
+    for place in (0x10000, 0x20000, 0x30000):
+        check(data[place:place + len(wanted)] == wanted, 'the image is at 0x%x' % place)
+
+
+def logs_and_filters(folder):
+    board = Board(folder + '/board')
+    log = folder + '/session.log'
+    monitor = Monitor('-d', board.name, '--log', log, '--filter', 'net|W ', '--level', 'W', '--time', 'delta')
+    monitor.until('H all keys')
+    board.say('I (1) net: hidden by its level\r\nW (2) net: shown\r\nplain net line\r\nother\r\n'
+              '\x1b[0;31mE (3) net: red\x1b[0m\r\nrst:0x10 (RTCWDT_RTC_RESET)\r\n')
+    monitor.until(r'E \(3\) net: red')
+    monitor.until('the RTC watchdog ran out')
+    shown = monitor.text()
+    for text, there in (('hidden', 0), ('W (2) net: shown', 1), ('plain net line', 1), ('other', 0)):
+        check((text in shown) == bool(there), '%s: %d' % (text, there))
+    monitor.type('\x14gother\r')
+    monitor.until('only lines that match other')
+    board.say('net again\r\nother too\r\n')
+    monitor.until('other too')
+    check('net again' not in monitor.text(), 'the new filter')
+    monitor.type('\x14g\r\x14v\x14v\x14v\x14v')
+    monitor.until('all lines[^\0]*log lines of level D')
+    monitor.type('\x14l%s.2\r' % log)
+    monitor.until('everything goes to .*session.log.2 too')
+    board.say('D (9) x: into the second\r\n')
+    monitor.until('into the second')
+    monitor.type('\x1d')
+    monitor.end(0)
+    with open(log, encoding='utf-8') as file:
+        text = file.read()
+    check('hidden by its level' in text and 'other\n' in text, 'the log has every line: ' + text)
+    check('into the second' not in text and 'the RTC watchdog' not in text, 'the first log ended')
+    with open(log + '.2', encoding='utf-8') as file:
+        check('into the second' in file.read(), 'the second log')
+    board.unplug()
+
+
+def pipes_and_files(folder):
+    board = Board(folder + '/board')
+    words = [KILN, 'monitor', '-d', board.name, '-b', '115200']
+
+    def start(**where):
+        # pylint: disable=consider-using-with
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, **where)
+        check(b'at 115200' in process.stderr.readline(), 'it listens')
+        return process
+
+    # Who reads goes away: it ends, quietly, also when the board says nothing more.
+    for speaks in (True, False):
+        reader = subprocess.Popen(['head', '-n', '1'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = start(stdin=subprocess.DEVNULL, stdout=reader.stdin)
+        reader.stdin.close()
+        board.say('first\r\n')
+        check(reader.stdout.read() == b'first\n', 'the first line arrives')
+        reader.wait(PATIENCE)
+        if speaks:
+            board.say('second\r\n')
+        check(process.wait(PATIENCE) == 0, 'a reader that had enough is no error')
+        check(process.stderr.read() == b'', 'and nothing is said of it')
+    # No standard input at all.
+    process = start(stdout=subprocess.PIPE, preexec_fn=lambda: os.close(0))
+    board.say('without input\r\n')
+    check(process.stdout.readline() == b'without input\n', 'it works without standard input')
+    process.terminate()
+    check(process.wait(PATIENCE) == 130, 'ended by a signal')
+    # A file: sent whole, line ends as asked for; then it goes on listening.
+    lines = b''.join(b'line %d\n' % i for i in range(3000))
+    with open(folder + '/script', 'wb') as file:
+        file.write(lines)
+    with open(folder + '/script', 'rb') as file:
+        process = start(stdin=file, stdout=subprocess.PIPE)
+        check(board.hear(len(lines) + 3000) == lines.replace(b'\n', b'\r\n'), 'the file arrives')
+    board.say('answer\r\n')
+    check(process.stdout.readline() == b'answer\n', 'and the answer is shown')
+    process.send_signal(signal.SIGINT)
+    check(process.wait(PATIENCE) == 130, 'Ctrl-C')
+    # What cannot be written is an error, other than a reader that left.
+    with open('/dev/full', 'wb') as full:
+        process = start(stdin=subprocess.DEVNULL, stdout=full)
+        board.say('no room\r\n')
+        check(process.wait(PATIENCE) == 12, 'a full disk')
+    board.unplug()
+
+
 PIO = """[platformio]
 default_envs = a
 [env]
@@ -247,6 +374,9 @@ def main():
         in_a_pipe(folder)
         signals(folder)
         borrowed(folder)
+        flashed_from_elsewhere(folder)
+        logs_and_filters(folder)
+        pipes_and_files(folder)
         in_a_project(folder)
         platformio_settings(folder)
         over_rfc2217(folder)
