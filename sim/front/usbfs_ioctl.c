@@ -4,14 +4,19 @@
 #include "sim/front/front.h"
 
 #include <errno.h>
+#include <glib-unix.h>
 #include <linux/usbdevice_fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #define URB_MAX     (64 * 1024)
 #define SETUP       8
 #define SPEED_FULL  2
 #define USBFS_FLAGS 0xFFu
+#define NS_PER_S    1000000000ull
+#define REAP_NS     (20 * 1000000ull) /* longest that REAPURBNDELAY is kept waiting */
 
 struct urb {
     UMockdevIoctlData *data, *buffer;
@@ -25,8 +30,11 @@ struct open_file {
     struct appearance *device;
     GQueue *urbs;
     UMockdevIoctlClient *waiting; /* for REAPURBNDELAY */
+    int timer_fd; /* GLib's own timers count whole milliseconds, a transfer takes a fraction of one */
     guint timer;
 };
+
+static gboolean on_reap_timer(gint fd, GIOCondition condition, gpointer user);
 
 /* ---- URBs ---- */
 
@@ -48,6 +56,8 @@ static void free_file(gpointer data)
 
     if (file->timer != 0)
         g_source_remove(file->timer);
+    if (file->timer_fd >= 0)
+        close(file->timer_fd);
     g_queue_free_full(file->urbs, free_urb);
     g_free(file);
 }
@@ -60,6 +70,9 @@ static struct open_file *file_of(UMockdevIoctlClient *client, struct appearance 
         file = g_new0(struct open_file, 1);
         file->device = device;
         file->urbs = g_queue_new();
+        file->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (file->timer_fd >= 0)
+            file->timer = g_unix_fd_add(file->timer_fd, G_IO_IN, on_reap_timer, file);
         g_object_set_data_full(G_OBJECT(client), "kiln-file", file, free_file);
     }
     return file;
@@ -210,7 +223,7 @@ static void hand_back(UMockdevIoctlClient *client, UMockdevIoctlData *slot, stru
 }
 
 /* Answers a waiting REAPURB if it can. The node is a plain file that poll() finds ready always: "nothing
- * yet" is said only after a millisecond, or the program would burn a core. */
+ * yet" is said only after a while, or the program would burn a core. */
 static gboolean answer_reap(struct open_file *file, bool last)
 {
     UMockdevIoctlClient *client = file->waiting;
@@ -233,20 +246,32 @@ static gboolean answer_reap(struct open_file *file, bool last)
     return TRUE;
 }
 
-static gboolean on_reap_timer(gpointer user)
+static gboolean on_reap_timer(gint fd, GIOCondition condition, gpointer user)
 {
     struct open_file *file = user;
+    uint64_t expirations;
 
-    file->timer = 0;
-    answer_reap(file, true);
-    return G_SOURCE_REMOVE;
+    (void)condition;
+    if (read(fd, &expirations, sizeof expirations) == (ssize_t)sizeof expirations &&
+        file->waiting != NULL)
+        answer_reap(file, true);
+    return G_SOURCE_CONTINUE;
 }
 
 static void reap(struct open_file *file, UMockdevIoctlClient *client)
 {
+    uint64_t when_ns = kiln_front_real_ns() + REAP_NS;
+    struct itimerspec at = {{0, 0}, {0, 0}};
+
     file->waiting = g_object_ref(client);
-    if (!answer_reap(file, g_queue_is_empty(file->urbs)))
-        file->timer = g_timeout_add(1, on_reap_timer, file);
+    if (answer_reap(file, g_queue_is_empty(file->urbs) || file->timer_fd < 0))
+        return;
+    for (GList *link = file->urbs->head; link != NULL; link = link->next)
+        when_ns = KILN_MIN(when_ns, ((const struct urb *)link->data)->due_ns);
+    at.it_value.tv_sec = (time_t)(when_ns / NS_PER_S);
+    at.it_value.tv_nsec = (long)(when_ns % NS_PER_S);
+    if (timerfd_settime(file->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+        answer_reap(file, true);
 }
 
 static int discard(struct open_file *file, const void *address)

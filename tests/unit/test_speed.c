@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #define IMAGE_SIZE  (256u * 1024u)
+#define BIG_SIZE    (1024u * 1024u)
 #define EDIT_AT     (200u * 1024u)
 #define ESP_ADDRESS 0x10000u
 #define STM_ADDRESS 0x08000000u
@@ -36,12 +37,16 @@
 #define STM_EDIT_OPERATIONS  450
 #define STM_SAME_MS          240
 #define STM_SAME_OPERATIONS  180
+/* The whole flash over other contents: 11 s to erase, 16.8 s to program. */
+#define STM_BIG_MS         29900
+#define STM_BIG_OPERATIONS 2300
 
 struct bench {
     struct kiln_virtual_clock clock;
     struct kiln_sim_uart *uart;
     struct kiln_sim_usb *usb;
     uint8_t *image;
+    size_t size; /* of what is written of it */
     uint64_t address;
     uint32_t baud;
 };
@@ -72,10 +77,11 @@ static void plug_in(struct bench *bench, const char *board, uint64_t address, ui
         assert_int_equal(row->make_usb(&ctx, &knobs, &bench->usb), KILN_OK);
     bench->address = address;
     bench->baud = baud;
-    bench->image = malloc(IMAGE_SIZE);
+    bench->image = malloc(BIG_SIZE);
+    bench->size = IMAGE_SIZE;
     assert_non_null(bench->image);
     /* Half of every 32 bytes repeats: deflates to about half, like code. */
-    for (size_t i = 0; i < IMAGE_SIZE; i++) {
+    for (size_t i = 0; i < BIG_SIZE; i++) {
         seed = seed * 1664525u + 1013904223u;
         bench->image[i] = i % 32 < 16 ? (uint8_t)(seed >> 24) : (uint8_t)(i / 4096);
     }
@@ -103,7 +109,7 @@ static struct cost flash(struct bench *bench)
 
     options.raw = true;
     options.address = bench->address;
-    assert_int_equal(kiln_image_parse("new.bin", bench->image, IMAGE_SIZE, &options, &image, NULL),
+    assert_int_equal(kiln_image_parse("new.bin", bench->image, bench->size, &options, &image, NULL),
                      KILN_OK);
     request.verb = KILN_VERB_FLASH;
     request.device = "board";
@@ -189,9 +195,27 @@ static void stm32f405(void **state)
     unplug(&bench);
 }
 
+static void stm32f405_whole(void **state)
+{
+    struct bench bench;
+    uint8_t *there;
+    size_t size;
+
+    (void)state;
+    plug_in(&bench, "stm32f405", STM_ADDRESS, 0);
+    bench.size = BIG_SIZE;
+    there = bench.usb->ops->flash(bench.usb, &size);
+    assert_int_equal(size, BIG_SIZE);
+    for (size_t i = 0; i < size; i++)
+        there[i] = (uint8_t)~bench.image[i];
+    within("STM32F405, 1 MB over other contents", flash(&bench), STM_BIG_MS, STM_BIG_OPERATIONS);
+    unplug(&bench);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(esp32), cmocka_unit_test(stm32f405)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(esp32), cmocka_unit_test(stm32f405),
+                                       cmocka_unit_test(stm32f405_whole)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
