@@ -153,13 +153,14 @@ static bool stm32_register(uint32_t address, const char *what, char *value)
 static bool stm32_fact(const struct kiln_stm32_facts *stm32, size_t index, const char **out_name,
                        char *value)
 {
-    static const char *const names[] = {
-        "Parts",           "Device id",           "Flash pages", "Boot ROM at",
-        "Option bytes at", "Flash size register", "Erased byte", "Flash pages, by option"};
+    static const char *const names[] = {"Parts",       "Device id",         "Flash pages",
+                                        "Boot ROM at", "Option bytes at",   "Flash size register",
+                                        "Erased byte", "One-time memory at"};
+    size_t org = index < KILN_ARRAY_LEN(names) ? 0 : index - KILN_ARRAY_LEN(names) + 1;
 
-    if (index >= KILN_ARRAY_LEN(names) || (index == 7 && stm32->org[1].run[0].count == 0))
+    if (org >= KILN_STM32_ORG_MAX || (org > 0 && stm32->org[org].run[0].count == 0))
         return false;
-    *out_name = names[index];
+    *out_name = org > 0 ? "Flash pages, by option" : names[index];
     switch (index) {
     case 0:
         snprintf(value, VALUE_MAX, "%s", stm32->parts);
@@ -180,8 +181,13 @@ static bool stm32_fact(const struct kiln_stm32_facts *stm32, size_t index, const
     case 6:
         snprintf(value, VALUE_MAX, "0x%02x", stm32->erased);
         return true;
+    case 7:
+        stm32_register(stm32->otp, "", value);
+        if (stm32->otp != 0)
+            snprintf(value, VALUE_MAX, "0x%08x, %u bytes", stm32->otp, stm32->otp_size);
+        return true;
     default:
-        list_pages(&stm32->org[1], value);
+        list_pages(&stm32->org[org], value);
         return true;
     }
 }

@@ -14,7 +14,7 @@ struct kiln_stm32_run {
 };
 
 #define KILN_STM32_RUN_MAX 6
-#define KILN_STM32_ORG_MAX 2
+#define KILN_STM32_ORG_MAX 3
 
 /* How the main flash is cut into pages, from its start; ends with a run of count 0. Smaller parts of the
  * same row have the beginning of it. */
@@ -29,13 +29,15 @@ struct kiln_stm32_facts {
     uint32_t flash_max; /* bytes of the largest part of the row */
     uint8_t banks;      /* 1 or 2 */
     uint8_t erased;     /* value of an erased byte */
-    struct kiln_stm32_org org[KILN_STM32_ORG_MAX]; /* the second is empty where there is one only */
+    struct kiln_stm32_org org[KILN_STM32_ORG_MAX]; /* the rest is empty */
     uint32_t ram_start,
         ram_end;             /* free beside the boot ROM's own use; 0, 0 where not known or none */
     uint32_t system_memory;  /* start of the boot ROM, 0 where not known */
     uint32_t idcode_reg;     /* DBGMCU_IDCODE: bits 11..0 are `id` */
     uint32_t flash_size_reg; /* 16 bits: KiB of flash; 0 where not known */
     uint32_t option_bytes;   /* where the DfuSe ROM shows them, 0 where not known */
+    uint32_t otp,
+        otp_size; /* one-time programmable memory and its lock bytes; 0 where none or not known */
     /* The DfuSe ROM reports dfuDNBUSY for ever after an erase at or above this address, though the
      * erase completes; 0: it does not. */
     uint32_t erase_sticks_from;

@@ -137,7 +137,7 @@ KILN_MUST_USE enum kiln_status dfuse_find_regions(struct kiln_dfu *self, struct 
 
 /* ---- dfu_parts.c: the STM32 part table held against a layout ---- */
 
-#define DFU_CANDIDATE_MAX 96
+#define DFU_CANDIDATE_MAX 128
 
 struct dfu_candidate {
     const struct kiln_chip *chip;
