@@ -179,6 +179,9 @@ struct kiln_esp_facts {
                                    NULL: there is no such layout */
 };
 
+/* Where ESP-IDF, Arduino and PlatformIO put the partition table unless told otherwise. */
+#define KILN_ESP_TABLE_OFFSET 0x8000u
+
 #define KILN_ESP_MAGIC_REG 0x40001000u
 
 /* The row with this id, NULL if none. */

@@ -3,6 +3,7 @@
 #include "job/job_internal.h"
 
 #include "base/bytes.h"
+#include "chip/esp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,26 @@ static enum kiln_status read_for_guard(void *user, struct kiln_ctx *ctx, uint64_
     return job->loader->ops->read(job->loader, ctx, address, bytes, len, NULL);
 }
 
+/* The table is asked for only when a check needs it: on a slow wire it takes a while. */
+static bool partitions_matter(struct kiln_job *job)
+{
+    if (target(job)->chip == kiln_esp_plain())
+        return false;
+    for (size_t i = 0; i < job->image_count; i++) {
+        const struct kiln_image *image = job->images[i];
+
+        if (kiln_image_info(image)->esp_role == KILN_ESP_ROLE_APP)
+            return true;
+        for (size_t k = 0; k < kiln_image_segment_count(image); k++) {
+            const struct kiln_segment *s = kiln_image_segment(image, k);
+
+            if (s->address <= KILN_ESP_TABLE_OFFSET && s->address + s->size > KILN_ESP_TABLE_OFFSET)
+                return true;
+        }
+    }
+    return false;
+}
+
 static enum kiln_status check_safety(struct kiln_job *job)
 {
     const struct kiln_region *region = main_flash(target(job));
@@ -45,6 +66,11 @@ static enum kiln_status check_safety(struct kiln_job *job)
     if (region != NULL && (region->access & KILN_REGION_READ) &&
         (target(job)->caps & KILN_CAP_READ) && !target(job)->read_protected)
         input.read = read_for_guard;
+    if (partitions_matter(job)) {
+        KILN_TRY(kiln_job_partitions(job));
+        input.partitions = job->partitions;
+        input.partition_count = job->partitions != NULL ? job->partition_count : 0;
+    }
     KILN_TRY(kiln_guard_check(&job->ctx, &input, notes, sizeof notes));
     if (notes[0] != '\0')
         kiln_job_note(job, "%s", notes);

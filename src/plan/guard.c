@@ -65,6 +65,27 @@ static const struct kiln_region *main_flash(const struct kiln_guard *g)
     return NULL;
 }
 
+static const struct kiln_segment *segment_at(const struct kiln_guard *g, uint64_t address)
+{
+    for (size_t i = 0; i < kiln_image_segment_count(g->image); i++) {
+        const struct kiln_segment *s = kiln_image_segment(g->image, i);
+
+        if (s->address <= address && address - s->address < s->size)
+            return s;
+    }
+    return NULL;
+}
+
+const uint8_t *kiln_guard_bytes_at(const struct kiln_guard *g, uint64_t address, size_t *out_len)
+{
+    const struct kiln_segment *s = segment_at(g, address);
+
+    if (s == NULL)
+        return NULL;
+    *out_len = s->size - (size_t)(address - s->address);
+    return s->data + (address - s->address);
+}
+
 /* ---- is it for this chip ---- */
 
 static enum kiln_status check_esp_chip(struct kiln_guard *g)
@@ -215,18 +236,6 @@ static enum kiln_status check_link_address(struct kiln_guard *g)
 
 /* ---- the bootloader in flash ---- */
 
-/* The image's bytes at flash start, NULL if it does not begin there. */
-static const struct kiln_segment *at_flash_start(const struct kiln_guard *g, uint64_t start)
-{
-    for (size_t i = 0; i < kiln_image_segment_count(g->image); i++) {
-        const struct kiln_segment *s = kiln_image_segment(g->image, i);
-
-        if (s->address <= start && start < s->address + s->size)
-            return s;
-    }
-    return NULL;
-}
-
 /* Two builds of one program: the stack and the reset handler stay near each other. */
 static bool same_program(const struct kiln_vectors *a, const struct kiln_vectors *b)
 {
@@ -332,7 +341,7 @@ static enum kiln_status check_bootloader(struct kiln_guard *g)
         (chip(g) != NULL && chip(g)->esp != NULL))
         return KILN_OK;
     KILN_TRY(read_flash(g, flash->start, now));
-    first = at_flash_start(g, flash->start);
+    first = segment_at(g, flash->start);
     if (first != NULL)
         return check_overwrite(g, flash, first, now);
     if (g->info->address > flash->start && g->info->address < flash_end(g, flash) &&
@@ -378,10 +387,10 @@ static enum kiln_status check_special(struct kiln_guard *g)
 }
 
 static enum kiln_status (*const checks[])(struct kiln_guard *g) = {
-    check_esp_chip,       check_named_chip, check_elf_machine,
-    check_kind,           check_size,       check_link_address,
-    check_special,        check_bootloader, kiln_guard_esp_headers,
-    kiln_guard_esp_fuses,
+    check_esp_chip,       check_named_chip,     check_elf_machine,
+    check_kind,           check_size,           check_link_address,
+    check_special,        check_bootloader,     kiln_guard_esp_headers,
+    kiln_guard_esp_fuses, kiln_guard_esp_place,
 };
 
 enum kiln_status kiln_guard_check(struct kiln_ctx *ctx, const struct kiln_guard_input *input,

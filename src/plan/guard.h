@@ -21,6 +21,11 @@ void kiln_guard_note(struct kiln_guard *g, const char *format, ...) KILN_PRINTF(
 KILN_MUST_USE enum kiln_status kiln_guard_object(struct kiln_guard *g, enum kiln_hint hint,
                                                  const char *format, ...) KILN_PRINTF(3, 4);
 
+/* The bytes of the image from `address` on, NULL if it has none there. */
+const uint8_t *kiln_guard_bytes_at(const struct kiln_guard *g, uint64_t address, size_t *out_len);
+
+/* Does it belong where it goes in the flash of an ESP chip, and leave bootloader and table alone? (guard_place.c) */
+KILN_MUST_USE enum kiln_status kiln_guard_esp_place(struct kiln_guard *g);
 /* Is the image for a chip of this revision, and for a flash of this size? */
 KILN_MUST_USE enum kiln_status kiln_guard_esp_headers(struct kiln_guard *g);
 /* May it be written encrypted, or plain, to a chip whose fuses are as they are? */

@@ -113,6 +113,8 @@ struct kiln_guard_input {
     enum kiln_status (*read)(void *user, struct kiln_ctx *ctx, uint64_t address, uint8_t *bytes,
                              size_t len);
     void *user;
+    const struct kiln_esp_partition *partitions; /* of an ESP chip: those that will be in force */
+    size_t partition_count;
     bool force;
     const struct kiln_protection *protection; /* of the chip; NULL: it has no such fuses */
     const bool *encrypted;                    /* as in kiln_plan_policy */

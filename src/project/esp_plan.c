@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "project/esp_plan.h"
 
+#include "chip/esp.h"
+
 #include <string.h>
 
-#define TABLE_OFFSET   0x8000u
 #define APP_OFFSET     0x10000u
 #define PARTITION_APP  0
 #define PARTITION_DATA 1
@@ -99,7 +100,7 @@ void kiln_esp_plan(struct kiln_build *build, struct kiln_build_env *env,
         bool told = parts->table_at != KILN_NO_ADDRESS;
 
         kiln_build_add(build, env, parts->table, "partitions",
-                       told ? parts->table_at : TABLE_OFFSET,
+                       told ? parts->table_at : KILN_ESP_TABLE_OFFSET,
                        told ? parts->table_why : "where the bootloader looks for it",
                        told ? parts->table_place : nobody);
         if (!table.known)

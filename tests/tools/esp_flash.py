@@ -203,7 +203,7 @@ def other_files_have_no_header():
     board.expect(0x20000, b"data" * 100)
     board.compare("no bootloader among the files")
     app = save("app.bin", image(CHIPS["esp32"]))
-    board.run("flash", app + "@0x30000", "--flash-mode", "qio")
+    board.run("flash", app + "@0x30000", "--flash-mode", "qio", "--force")
     board.expect(0x30000, image(CHIPS["esp32"]))
     board.compare("an image elsewhere is left alone")
 
@@ -304,7 +304,7 @@ def encryption_is_refused_where_it_cannot_be():
     secure = "sim:esp32c3?variant=encrypted&secure=1"
     says(kiln("flash", "boot.bin@0", "-d", secure, status=9), "in secure download mode,")
     kiln("flash", "--encrypt", "boot.bin@0", "-d", secure)
-    said = kiln("flash", "--encrypt", "boot.bin@0x1010", "-d", "sim:esp32c3?variant=encrypted", status=2)
+    said = kiln("flash", "--force", "--encrypt", "boot.bin@0x1010", "-d", "sim:esp32c3?variant=encrypted", status=2)
     says(said, "begins at a multiple of 4096 bytes")
     save("esp32.bin", image(CHIPS["esp32"]))
     said = kiln("flash", "--encrypt", "--no-stub", "esp32.bin", "-d", "sim:esp32?variant=encrypted", status=9)

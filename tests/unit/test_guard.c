@@ -20,10 +20,12 @@ static uint8_t flash[SIZE];
 static enum kiln_status read_flash(void *user, struct kiln_ctx *ctx, uint64_t address,
                                    uint8_t *bytes, size_t len)
 {
+    uint64_t at = address & ~(uint64_t)FLASH; /* that of an ESP chip begins at 0 */
+
     (void)user;
     (void)ctx;
-    assert_true(address >= FLASH && address + len <= FLASH + SIZE);
-    memcpy(bytes, flash + (address - FLASH), len);
+    assert_true(at + len <= SIZE);
+    memcpy(bytes, flash + at, len);
     return KILN_OK;
 }
 
@@ -54,6 +56,13 @@ static struct kiln_target_info board(const char *chip)
     return info;
 }
 
+static const struct kiln_esp_partition partitions[] = {
+    {.type = 1, .subtype = 2, .offset = 0x9000, .size = 0x6000, .label = "nvs"},
+    {.type = 0, .subtype = 0, .offset = 0x10000, .size = 0x1000, .label = "factory"},
+    {.type = 0, .subtype = 16, .offset = 0x20000, .size = 0x10000, .label = "ota_0"},
+};
+static bool partitions_in_force;
+
 static enum kiln_status check(struct kiln_image *image, const struct kiln_target_info *target,
                               bool force, struct kiln_error *out_error, char *notes)
 {
@@ -64,6 +73,10 @@ static enum kiln_status check(struct kiln_image *image, const struct kiln_target
         .images = images, .image_count = 1, .target = target, .read = read_flash, .force = force};
     enum kiln_status status;
 
+    if (partitions_in_force) {
+        input.partitions = partitions;
+        input.partition_count = KILN_ARRAY_LEN(partitions);
+    }
     kiln_virtual_clock_init(&clock);
     kiln_ctx_init(&ctx, &clock.base);
     status = kiln_guard_check(&ctx, &input, notes, 512);
@@ -214,7 +227,7 @@ static void what_does_not_fit_is_not_forced(void **state)
     kiln_image_free(image);
 }
 
-/* The smallest ESP image: one segment of 4 bytes, checksum, no digest. */
+/* The smallest ESP image: one segment of 4 bytes in RAM, as a bootloader has, checksum, no digest. */
 static size_t esp_image(uint8_t *b, uint16_t chip_id)
 {
     memset(b, 0, 48);
@@ -233,7 +246,7 @@ static void an_image_for_another_chip_is_refused(void **state)
     uint8_t bytes[64];
     size_t len = esp_image(bytes, 5);
     struct kiln_target_info esp32 = board("esp32"), c3 = board("esp32c3"), stm = board("stm32f405");
-    struct kiln_image *image = image_at(bytes, len, FLASH);
+    struct kiln_image *image = image_at(bytes, len, 0);
 
     (void)state;
     memset(flash, 0xff, sizeof flash);
@@ -242,6 +255,92 @@ static void an_image_for_another_chip_is_refused(void **state)
             "fw.bin is for esp32c3 (chip id 5) and this is ESP32");
     if (stm.chip != NULL)
         refuses(image, &stm, KILN_HINT_FORCE_CHIP, "is an ESP image");
+    kiln_image_free(image);
+}
+
+/* An application by its descriptor, `size` bytes of which are in flash-mapped memory of the ESP32. */
+static struct kiln_image *esp_application(uint64_t address, size_t size)
+{
+    static uint8_t b[0x4000];
+    uint8_t sum = 0xef;
+    struct kiln_image *image;
+
+    memset(b, 0, sizeof b);
+    memcpy(b, "\xe9\x01\x02\x20", 4);
+    b[8] = 0xee;
+    kiln_put_le32(b + 24, 0x3f400020);
+    kiln_put_le32(b + 28, (uint32_t)size - 48);
+    kiln_put_le32(b + 32, 0xabcd5432);
+    for (size_t i = 32; i < size - 16; i++)
+        sum ^= b[i];
+    b[size - 1] = sum;
+    image = image_at(b, size, address);
+    assert_int_equal(kiln_image_info(image)->esp_role, KILN_ESP_ROLE_APP);
+    return image;
+}
+
+static void refuses_at(uint64_t address, size_t size, enum kiln_hint hint, const char *words)
+{
+    struct kiln_target_info esp32 = board("esp32");
+    struct kiln_image *image = esp_application(address, size);
+
+    esp32.region[0].start = 0;
+    refuses(image, &esp32, hint, words);
+    kiln_image_free(image);
+}
+
+static void allows_at(uint64_t address, const char *note)
+{
+    struct kiln_target_info esp32 = board("esp32");
+    struct kiln_image *image = esp_application(address, 0x800);
+
+    esp32.region[0].start = 0;
+    allows(image, &esp32, note);
+    kiln_image_free(image);
+}
+
+static void an_esp_application_goes_to_its_partition(void **state)
+{
+    (void)state;
+    memset(flash, 0xff, sizeof flash);
+    refuses_at(0x1000, 0x800, KILN_HINT_FORCE, "would overwrite the bootloader");
+    allows_at(0x10000, "no bootloader: the flash is empty at 0x1000");
+    flash[0x1000] = 0xe9;
+    allows_at(0x10000, "no partition table at 0x8000");
+    partitions_in_force = true;
+    allows_at(0x10000, NULL);
+    allows_at(0x20000, NULL);
+    refuses_at(0x9000, 0x800, KILN_HINT_FORCE, "factory at 0x10000, ota_0 at 0x20000");
+    refuses_at(0x10000, 0x1010, KILN_HINT_FLASH_TOO_SMALL, "partition factory holds 4096");
+    partitions_in_force = false;
+}
+
+static void bootloader_and_table_of_an_esp_chip_stay(void **state)
+{
+    static uint8_t bytes[0x9000];
+    struct kiln_target_info esp32 = board("esp32");
+    struct kiln_image *image;
+
+    (void)state;
+    esp32.region[0].start = 0;
+    memset(flash, 0xff, sizeof flash);
+    memset(bytes, 0x5a, sizeof bytes);
+    image = image_at(bytes, sizeof bytes, 0);
+    allows(image, &esp32, NULL); /* nothing there that could be lost */
+    flash[0x1000] = 0xe9;
+    refuses(image, &esp32, KILN_HINT_FORCE, "overwrite the bootloader at 0x1000");
+    kiln_image_free(image);
+    bytes[0x1000] = 0xe9; /* a whole flash brings its own */
+    image = image_at(bytes, sizeof bytes, 0);
+    allows(image, &esp32, NULL);
+    partitions_in_force = true;
+    refuses(image, &esp32, KILN_HINT_FORCE, "overwrite the partition table at 0x8000");
+    partitions_in_force = false;
+    kiln_image_free(image);
+    esp_image(bytes, 0);
+    kiln_put_le32(bytes + 24, 0x40080000); /* RAM of this one */
+    image = image_at(bytes, 48, 0);
+    refuses(image, &esp32, KILN_HINT_FORCE, "ESP32 looks for it at 0x1000");
     kiln_image_free(image);
 }
 
@@ -254,6 +353,8 @@ int main(void)
         cmocka_unit_test(an_application_without_bootloader_is_noted),
         cmocka_unit_test(what_does_not_fit_is_not_forced),
         cmocka_unit_test(an_image_for_another_chip_is_refused),
+        cmocka_unit_test(an_esp_application_goes_to_its_partition),
+        cmocka_unit_test(bootloader_and_table_of_an_esp_chip_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

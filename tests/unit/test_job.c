@@ -168,6 +168,9 @@ static void a_partition_takes_what_it_holds_and_no_more(void **state)
     plug_in(&bench, "esp32");
     add_file(&bench, "esp32-partitions.bin", KILN_NO_ADDRESS, NULL);
     add_file(&bench, "esp32-bootloader.bin", KILN_NO_ADDRESS, "nvs");
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_REFUSED);
+    assert_non_null(strstr(bench.message, "looks for it at 0x1000"));
+    bench.request.force = true;
     assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
     assert_int_equal(flash_of(&bench)[0x9000], 0xe9);
     drop_files(&bench);
@@ -266,6 +269,7 @@ static void neighbours_in_a_sector_are_kept(void **state)
     (void)state;
     plug_in(&bench, "esp32");
     memset(flash_of(&bench) + 0x3000, 0x77, 0x2000);
+    bench.request.force = true;                             /* this is not its place */
     add_file(&bench, "esp32-bootloader.bin", 0x3100, NULL); /* 1024 bytes */
     assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
     assert_int_equal(flash_of(&bench)[0x30ff], 0x77);
