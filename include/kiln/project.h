@@ -44,6 +44,8 @@ struct kiln_project_file {
     uint64_t address; /* UINT64_MAX: unknown, to be found in the file's contents */
     bool stated;      /* the address was found in the file itself and must not be given again */
     bool missing;     /* the build system names it, and it is not there */
+    bool
+        on_request; /* written only when asked for: the build system has a command of its own for it */
     const uint8_t *data;
     size_t size;     /* of `data` */
     const char *why; /* why this address: "board_upload.offset_address" */
@@ -64,6 +66,9 @@ struct kiln_project_environment {
     const char *port;      /* where it uploads to, or NULL */
     uint32_t upload_speed; /* 0: not told */
     uint32_t monitor_speed;
+    const char *before,
+        *after;      /* how the board is reset, as kiln flash takes it; NULL: by itself */
+    bool no_stub;    /* without a flasher stub */
     const char *elf; /* with the debugging information, or NULL */
 };
 
@@ -75,6 +80,7 @@ struct kiln_project {
     const char *const
         *defaults; /* names of the environments that the build system takes by itself */
     size_t default_count;
+    const char *default_error; /* why these names cannot be resolved, or NULL */
     void *inside;
 };
 

@@ -49,6 +49,7 @@ struct cli_args {
     const char *send;
     const char *time;
     struct cli_list elf;
+    struct cli_list only;
     struct cli_list sets;
     uint64_t duration_s;
     const char *root;
@@ -205,6 +206,8 @@ struct cli_files {
     size_t count;
 };
 int cli_files_load(struct cli *cli, size_t first, struct cli_files *out_files);
+/* Room for so many files. False when out of memory; free in any case. */
+bool cli_files_reserve(struct cli_files *files, size_t count);
 void cli_files_free(struct cli_files *files);
 /* An image that tells by its vectors alone where it belongs, and that place is an unusual one: asks, if there is
  * somebody to ask; else the job refuses it. False if the answer is no. */

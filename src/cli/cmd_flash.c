@@ -61,8 +61,8 @@ static int run_either(struct cli *cli, enum kiln_verb verb)
     if (!has_files(cli) &&
         (cli->args.boot == NULL || cli->args.project != NULL || cli->args.environment != NULL))
         return run_project(cli, verb);
-    if (cli->args.project != NULL || cli->args.environment != NULL)
-        return cli_usage(cli, "give files, or a project with -p and -e, not both");
+    if (cli->args.project != NULL || cli->args.environment != NULL || cli->args.only.count > 0)
+        return cli_usage(cli, "give files, or a project with -p, -e and --only, not both");
     return run_verb(cli, verb);
 }
 
@@ -103,6 +103,7 @@ static int run_verify(struct cli *cli)
 static const char *const flash_options[] = {"device",
                                             "project",
                                             "environment",
+                                            "only",
                                             "all",
                                             "boot",
                                             "address",
@@ -145,6 +146,8 @@ static const char *const flash_examples[] = {
     "three files, each at its place",
     "kiln flash",
     "in a project's folder: what was built there, as its build system means it",
+    "kiln flash --only fs",
+    "its file system image alone, to the partition for it",
     "kiln flash --boot ota_1",
     "start the application that is in partition ota_1 from now on; with a file, put it there first",
     "kiln flash -n firmware.elf",
@@ -183,11 +186,31 @@ const struct cli_command cli_cmd_flash = {
     .run = run_flash,
 };
 
-static const char *const verify_options[] = {
-    "device",     "project", "environment", "all",    "address",        "baud",
-    "chip",       "force",   "no-stub",     "before", "after",          "connect-attempts",
-    "flash-size", "layout",  "alt",         "raw",    "reset-sequence", "stub-dir",
-    "trace",      "wait",    "json",        "quiet",  "verbose",        NULL};
+static const char *const verify_options[] = {"device",
+                                             "project",
+                                             "environment",
+                                             "only",
+                                             "all",
+                                             "address",
+                                             "baud",
+                                             "chip",
+                                             "force",
+                                             "no-stub",
+                                             "before",
+                                             "after",
+                                             "connect-attempts",
+                                             "flash-size",
+                                             "layout",
+                                             "alt",
+                                             "raw",
+                                             "reset-sequence",
+                                             "stub-dir",
+                                             "trace",
+                                             "wait",
+                                             "json",
+                                             "quiet",
+                                             "verbose",
+                                             NULL};
 
 const struct cli_command cli_cmd_verify = {
     .name = "verify",

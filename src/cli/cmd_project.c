@@ -61,6 +61,8 @@ static json_t *file_object(const struct kiln_project_file *file)
     put_place(object, &file->place);
     if (file->missing)
         json_object_set_new(object, "missing", json_true());
+    if (file->on_request)
+        json_object_set_new(object, "on_request", json_true());
     if (file->data != NULL)
         json_object_set_new(object, "made", json_integer((json_int_t)file->size));
     return object;
@@ -110,6 +112,10 @@ static void print_json(const struct kiln_project *project,
     json_object_set_new(object, "system", text_or_null(project->system));
     json_object_set_new(object, "dir", text_or_null(project->dir));
     json_object_set_new(object, "environments", environments);
+    if (project->default_error != NULL) {
+        json_decref(defaults);
+        defaults = json_pack("{s:s}", "error", project->default_error);
+    }
     json_object_set_new(object, "default", defaults);
     line = json_dumps(object, JSON_COMPACT);
     if (line != NULL)
@@ -242,6 +248,9 @@ static int run_project(struct cli *cli)
         for (size_t i = 0; i < project->environment_count; i++)
             if (only == NULL || only == &project->environments[i])
                 print_environment(cli, project, &project->environments[i]);
+        if (project->default_error != NULL)
+            printf("\n%sdefault_envs: %s%s\n", cli_red(cli), project->default_error,
+                   cli_plain(cli));
     }
     kiln_project_free(project);
     return 0;

@@ -127,6 +127,9 @@ static const struct cli_option options[] = {
      "work through the boot ROM alone"},
     {"no-verify", 0, CLI_FLAG, FIELD(no_verify), CLI_NOT_TOLD, NULL, NULL,
      "do not compare after writing"},
+    {"only", 0, CLI_LIST, FIELD(only), CLI_NOT_TOLD, "WHAT", NULL,
+     "of a project only this, as `kiln project` names it: app, bootloader, partitions, fs, ...; may be given several "
+     "times"},
     {"output", 'o', CLI_TEXT, FIELD(output), CLI_NOT_TOLD, "FILE", NULL,
      "file to write; - is standard output"},
     {"pad-to", 0, CLI_NUMBER, FIELD(pad_to), CLI_NOT_TOLD, "SIZE", NULL,

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Arduino CLI and IDE 2: a build folder (build.options.json), a sketch with exported binaries (build/FQBN/),
  * or a sketch whose build lies in the folder for temporary files. */
+#include "base/bytes.h"
 #include "base/ctx.h"
 #include "chip/esp.h"
+#include "project/arduino_board.h"
 #include "project/build.h"
 #include "project/esp_plan.h"
+#include "project/yaml.h"
 
+#include <elf.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,20 +43,24 @@ static const char *temporary_build(struct kiln_build *build)
     uint8_t digest[EVP_MAX_MD_SIZE] = {0};
     unsigned len = 0;
     char name[33];
-    const char *home = getenv("HOME"), *tmp = getenv("TMPDIR"), *roots[2], *folder;
+    const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME"), *tmp = getenv("TMPDIR");
 
     (void)EVP_Digest(build->dir, strlen(build->dir), digest, &len, EVP_md5(), NULL);
     for (size_t i = 0; i < 16; i++)
         snprintf(name + 2 * i, 3, "%02X", digest[i]);
-    roots[0] = kiln_arena_printf(&build->arena, "%s/.cache/arduino/sketches/%s",
-                                 home != NULL ? home : "", name);
-    roots[1] = kiln_arena_printf(&build->arena, "%s/arduino/sketches/%s",
-                                 tmp != NULL && *tmp != '\0' ? tmp : "/tmp", name);
-    for (size_t i = 0; i < 2; i++) {
-        folder = roots[i];
-        if (folder != NULL && program_in(build, folder) != NULL)
-            return folder;
-    }
+    tmp = tmp != NULL && *tmp != '\0' ? tmp : "/tmp";
+    const char *const folders[] = {
+        cache != NULL && *cache != '\0'
+            ? kiln_arena_printf(&build->arena, "%s/arduino/sketches/%s", cache, name)
+            : kiln_arena_printf(&build->arena, "%s/.cache/arduino/sketches/%s",
+                                home != NULL ? home : "", name),
+        kiln_arena_printf(&build->arena, "%s/arduino/sketches/%s", tmp, name),
+        kiln_arena_printf(&build->arena, "%s/arduino-sketch-%s", tmp, name),
+    };
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(folders); i++)
+        if (folders[i] != NULL && program_in(build, folders[i]) != NULL)
+            return folders[i];
     return NULL;
 }
 
@@ -74,7 +82,9 @@ static bool detect(struct kiln_build *build)
            program_in(build, build->dir) != NULL || any_export(build) || has_sketch(build);
 }
 
-static void read_options(struct kiln_build *build, struct kiln_build_env *env, const char *folder)
+/* build.options.json: the board as an FQBN, and where cores are looked for. */
+static void read_options(struct kiln_build *build, struct kiln_build_env *env, const char *folder,
+                         const char **out_folders)
 {
     const char *path = kiln_build_path(build, folder, "build.options.json"), *key;
     struct kiln_build_json json;
@@ -96,8 +106,89 @@ static void read_options(struct kiln_build *build, struct kiln_build_env *env, c
                           kiln_build_json_place(build, &json, key));
         if (strcmp(key, "fqbn") == 0)
             env->is.board = text;
+        if (strcmp(key, "hardwareFolders") == 0)
+            *out_folders = text;
     }
     json_decref(json.root);
+}
+
+/* sketch.yaml: the board and the port that were attached to the sketch. */
+static void read_sketch(struct kiln_build *build, struct kiln_build_env *env)
+{
+    static const char *const names[] = {"sketch.yaml", "sketch.yml"};
+    struct kiln_yaml yaml;
+    struct kiln_error error;
+    const char *text;
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(names); i++) {
+        const char *path = kiln_build_path(build, build->dir, names[i]);
+        yaml_node_t *node;
+
+        if (!kiln_file_exists(path))
+            continue;
+        if (kiln_yaml_load(build, path, &yaml, &error) != KILN_OK) {
+            kiln_build_note(build, env, "passed over: %s", error.message);
+            return;
+        }
+        node = kiln_yaml_get(&yaml, NULL, "default_port");
+        text = kiln_yaml_text(node);
+        if (text != NULL) {
+            env->is.port = kiln_arena_printf(&build->arena, "%s", text);
+            kiln_build_option(build, env, "upload_port", env->is.port,
+                              kiln_yaml_place(build, &yaml, node));
+        }
+        text = kiln_yaml_text(kiln_yaml_get(&yaml, NULL, "default_fqbn"));
+        if (text != NULL && env->is.board == NULL)
+            env->is.board = kiln_arena_printf(&build->arena, "%s", text);
+        yaml_document_delete(&yaml.document);
+        return;
+    }
+}
+
+/* An exported build is in a folder named by its board: "esp32.esp32.esp32". */
+static void guess_board(struct kiln_build *build, struct kiln_build_env *env, const char *folder)
+{
+    const char *name = kiln_path_base(folder), *dot = strchr(name, '.');
+    char *board;
+
+    if (env->is.board != NULL || dot == NULL || strchr(dot + 1, '.') == NULL)
+        return;
+    board = kiln_arena_text(&build->arena, name, strlen(name));
+    for (char *c = board; c != NULL && *c != '\0'; c++)
+        if (*c == '.')
+            *c = ':';
+    env->is.board = board;
+}
+
+static void take_fact(const struct kiln_arduino_board *board, struct kiln_build_env *env,
+                      const char *key, const char *option, const char **out_value)
+{
+    struct kiln_project_place place;
+    const char *value = kiln_arduino_board_get(board, key, &place);
+
+    if (value == NULL || *value == '\0')
+        return;
+    kiln_build_option(board->build, env, option, value, place);
+    *out_value = value;
+}
+
+/* What the core says, where it is installed. */
+static void read_board(struct kiln_build *build, struct kiln_build_env *env, const char *folders)
+{
+    struct kiln_arduino_board board;
+    const char *speed = NULL;
+    uint64_t number;
+
+    if (env->is.board == NULL)
+        return;
+    kiln_arduino_board_open(build, env->is.board, folders, &board);
+    if (board.path == NULL)
+        return;
+    take_fact(&board, env, "build.mcu", "board_build.mcu", &env->is.chip);
+    take_fact(&board, env, "upload.protocol", "upload_protocol", &env->is.protocol);
+    take_fact(&board, env, "upload.speed", "upload_speed", &speed);
+    if (speed != NULL && kiln_build_number(speed, &number) && number <= UINT32_MAX)
+        env->is.upload_speed = (uint32_t)number;
 }
 
 static const char *beside(struct kiln_build *build, const char *folder, const char *program,
@@ -109,55 +200,78 @@ static const char *beside(struct kiln_build *build, const char *folder, const ch
     return kiln_file_exists(path) ? path : NULL;
 }
 
-static void load_build(struct kiln_build *build, const char *name, const char *folder)
+static void plan_esp(struct kiln_build *build, struct kiln_build_env *env, const char *folder,
+                     const char *program, const char *bin, const char *chip)
 {
-    struct kiln_build_env *env = kiln_build_environment(build, name);
-    const char *program = program_in(build, folder), *bin;
-    struct kiln_build_look look = {0};
+    struct kiln_esp_parts parts = {
+        .bootloader = beside(build, folder, program, ".bootloader.bin"),
+        .table = beside(build, folder, program, ".partitions.bin"),
+        .program = bin,
+        .otadata = kiln_build_path(build, folder, "boot_app0.bin"),
+        .is_boot_app0 = true,
+        .arduino = true,
+        .table_at = KILN_NO_ADDRESS,
+        .program_at = KILN_NO_ADDRESS,
+    };
 
-    if (env == NULL)
-        return;
-    read_options(build, env, folder);
-    if (program == NULL) {
-        kiln_build_not_ready(build, env, "%s holds no firmware", kiln_build_shown(build, folder));
-        return;
-    }
-    env->is.elf = beside(build, folder, program, ".elf");
-    bin = beside(build, folder, program, ".bin");
+    env->is.chip = chip;
+    env->is.protocol = "esptool";
+    if (kiln_esp_is_plain(chip))
+        kiln_build_add(build, env, bin, "application", 0, "the chip's ROM starts it there",
+                       (struct kiln_project_place){0});
+    else
+        kiln_esp_plan(build, env, &parts);
+}
+
+static void plan(struct kiln_build *build, struct kiln_build_env *env, const char *folder,
+                 const char *program)
+{
+    const char *bin = beside(build, folder, program, ".bin");
+    struct kiln_build_look look = {0};
+    struct kiln_build_program others = {.uf2 = beside(build, folder, program, ".uf2"),
+                                        .hex = beside(build, folder, program, ".hex"),
+                                        .elf = env->is.elf,
+                                        .bin = bin};
+
     if (bin != NULL)
         look = kiln_build_look(bin);
     if (look.ok && look.info.type == KILN_IMAGE_ESP) {
-        struct kiln_esp_parts parts = {
-            .bootloader = beside(build, folder, program, ".bootloader.bin"),
-            .table = beside(build, folder, program, ".partitions.bin"),
-            .program = bin,
-            .otadata = kiln_build_path(build, folder, "boot_app0.bin"),
-            .is_boot_app0 = true,
-            .table_at = KILN_NO_ADDRESS,
-            .program_at = KILN_NO_ADDRESS,
-        };
-
-        env->is.chip = look.info.chip;
-        env->is.protocol = "esptool";
-        if (kiln_esp_is_plain(look.info.chip)) {
-            parts.program_at = 0;
-            parts.program_why = "the chip's ROM starts it there";
-            parts.table = NULL;
-            kiln_build_file(
-                build, env,
-                &(struct kiln_project_file){
-                    .path = bin, .what = "application", .address = 0, .why = parts.program_why});
-            return;
-        }
-        kiln_esp_plan(build, env, &parts);
+        plan_esp(build, env, folder, program, bin, look.info.chip);
         return;
     }
-    if (!kiln_build_program(build, env,
-                            &(struct kiln_build_program){beside(build, folder, program, ".uf2"),
-                                                         beside(build, folder, program, ".hex"),
-                                                         env->is.elf, bin, NULL}))
+    if (env->is.elf != NULL)
+        look = kiln_build_look(env->is.elf);
+    if (env->is.chip == NULL && look.info.elf_machine == EM_AVR)
+        env->is.chip = "avr";
+    if (!kiln_build_program(build, env, &others))
         kiln_build_not_ready(build, env, "%s holds no firmware that says where it belongs",
                              kiln_build_shown(build, folder));
+}
+
+static void load_build(struct kiln_build *build, const char *name, const char *folder)
+{
+    struct kiln_build_env *env = kiln_build_environment(build, name);
+    const char *program = program_in(build, folder), *folders = NULL;
+
+    if (env == NULL)
+        return; /* told at the end: the arena has failed */
+    read_options(build, env, folder, &folders);
+    guess_board(build, env, folder);
+    read_sketch(build, env);
+    read_board(build, env, folders);
+    if (program == NULL) {
+        kiln_build_not_ready(build, env, "%s holds no firmware; build it: arduino-cli compile",
+                             kiln_build_shown(build, folder));
+        return;
+    }
+    env->is.elf = beside(build, folder, program, ".elf");
+    plan(build, env, folder, program);
+    if (has_sketch(build))
+        kiln_build_stale(build, env,
+                         (const char *const[]){
+                             kiln_arena_printf(&build->arena, "%s.ino", kiln_path_base(build->dir)),
+                             "src", NULL},
+                         "arduino-cli compile");
 }
 
 static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_error)

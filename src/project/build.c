@@ -289,6 +289,89 @@ bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
     return true;
 }
 
+/* ---- sources newer than what was built ---- */
+
+#define SOURCES_MAX 20000u
+#define DEPTH_MAX   12u
+
+struct newest {
+    struct kiln_arena *arena;
+    const char *path;
+    uint64_t time;
+    unsigned visits;
+};
+
+static bool is_source(const char *name)
+{
+    static const char *const endings[] = {".c",   ".cpp", ".cc", ".cxx", ".h", ".hpp",
+                                          ".ino", ".S",   ".s",  ".ini", NULL};
+
+    for (const char *const *ending = endings; *ending != NULL; ending++)
+        if (kiln_path_ends(name, *ending))
+            return true;
+    return false;
+}
+
+static void take_newer(struct newest *newest, const char *path)
+{
+    uint64_t time = kiln_file_time(path);
+
+    if (time <= newest->time)
+        return;
+    newest->time = time;
+    newest->path = path;
+}
+
+static void look_below(struct newest *newest, const char *folder, unsigned depth)
+{
+    struct kiln_paths names;
+
+    kiln_folder_list(newest->arena, folder, &names);
+    for (size_t i = 0; i < names.count && newest->visits++ < SOURCES_MAX; i++) {
+        const char *path = kiln_arena_printf(newest->arena, "%s/%s", folder, names.path[i]);
+
+        if (path == NULL)
+            return;
+        if (is_source(names.path[i]))
+            take_newer(newest, path);
+        else if (depth < DEPTH_MAX && kiln_folder_exists(path))
+            look_below(newest, path, depth + 1);
+    }
+}
+
+void kiln_build_stale(struct kiln_build *build, struct kiln_build_env *env,
+                      const char *const *sources, const char *command)
+{
+    struct newest newest = {.arena = &build->arena};
+    const char *program = NULL;
+    uint64_t built = 0;
+
+    for (size_t i = 0; i < env->is.file_count; i++) {
+        uint64_t time = env->files[i].path != NULL && strcmp(env->files[i].what, "filesystem") != 0
+                            ? kiln_file_time(env->files[i].path)
+                            : 0;
+
+        if (time > built) {
+            built = time;
+            program = env->files[i].path;
+        }
+    }
+    if (program == NULL || command == NULL)
+        return;
+    for (; *sources != NULL; sources++) {
+        const char *path = kiln_build_path(build, build->dir, *sources);
+
+        if (kiln_folder_exists(path))
+            look_below(&newest, path, 0);
+        else
+            take_newer(&newest, path);
+    }
+    if (newest.time > built)
+        kiln_build_note(build, env, "%s is newer than %s: build it again with %s to flash that",
+                        kiln_build_shown(build, newest.path), kiln_build_shown(build, program),
+                        command);
+}
+
 const char *kiln_build_kconfig(struct kiln_build *build, const char *path, const char *name,
                                struct kiln_project_place *out_place)
 {

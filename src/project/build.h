@@ -79,6 +79,13 @@ bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
 const char *kiln_build_kconfig(struct kiln_build *build, const char *path, const char *name,
                                struct kiln_project_place *out_place);
 
+/*
+ * Says in the notes when a source is newer than the program: `sources` are files and folders below the project's
+ * folder, up to a NULL; `command` builds it again.
+ */
+void kiln_build_stale(struct kiln_build *build, struct kiln_build_env *env,
+                      const char *const *sources, const char *command);
+
 /* ---- JSON files, with the lines their keys stand in ---- */
 
 struct kiln_build_json {

@@ -2,8 +2,9 @@
 /* ESP-IDF: flasher_args.json, flash_args and project_description.json of a build folder. */
 #include "base/ctx.h"
 #include "project/build.h"
+#include "project/upload.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const arg_files[] = {"flash_args", "flash_project_args", NULL};
@@ -98,7 +99,10 @@ static enum kiln_status add_images(struct kiln_build *build, struct kiln_build_e
         file.path = kiln_build_path(build, folder, path);
         file.missing = !kiln_file_exists(file.path);
         if (encrypted)
-            kiln_build_note(build, env, "%s is to be written encrypted", file.what);
+            kiln_build_note(build, env,
+                            "%s belongs to an encrypted flash: it is written as it is, and a new "
+                            "board encrypts it at its first start",
+                            file.what);
         kiln_build_file(build, env, &file);
     }
     return KILN_OK;
@@ -125,27 +129,53 @@ static void add_options(struct kiln_build *build, struct kiln_build_env *env,
     }
 }
 
+/* How idf.py would tell esptool to reset and to work. */
+static void take_esptool(struct kiln_build *build, struct kiln_build_env *env,
+                         const struct kiln_build_json *json)
+{
+    const json_t *args = json_object_get(json->root, "extra_esptool_args");
+    const char *chip = json_string_value(json_object_get(args, "chip"));
+    const char *before = json_string_value(json_object_get(args, "before"));
+    const char *after = json_string_value(json_object_get(args, "after"));
+
+    if (chip != NULL)
+        env->is.chip = kiln_arena_printf(&build->arena, "%s", chip);
+    env->is.before = before != NULL ? kiln_upload_before(before) : NULL;
+    env->is.after = after != NULL ? kiln_upload_after(after) : NULL;
+    env->is.no_stub = json_is_false(json_object_get(args, "stub"));
+}
+
 static enum kiln_status load_json(struct kiln_build *build, struct kiln_build_env *env,
                                   const char *folder, const char *path,
                                   struct kiln_error *out_error)
 {
     struct kiln_build_json json;
     enum kiln_status status;
-    const char *chip;
 
     KILN_TRY(kiln_build_json(build, path, &json, out_error));
     status = add_images(build, env, &json, folder, out_error);
     add_options(build, env, &json, "flash_settings");
     add_options(build, env, &json, "extra_esptool_args");
-    chip = json_string_value(
-        json_object_get(json_object_get(json.root, "extra_esptool_args"), "chip"));
-    if (chip != NULL)
-        env->is.chip = kiln_arena_printf(&build->arena, "%s", chip);
+    take_esptool(build, env, &json);
     json_decref(json.root);
     return status;
 }
 
 /* ---- flash_args: options in the first line, then "OFFSET FILE" ---- */
+
+/* The file as flasher_args.json would call it. */
+static const char *what_is(const char *path)
+{
+    struct kiln_build_look look = kiln_build_look(path);
+
+    if (strcmp(kiln_path_base(path), "ota_data_initial.bin") == 0)
+        return "otadata";
+    if (look.ok && look.info.type == KILN_IMAGE_ESP_PARTITIONS)
+        return "partitions";
+    if (look.ok && look.info.type == KILN_IMAGE_ESP)
+        return look.info.esp_role == KILN_ESP_ROLE_BOOTLOADER ? "bootloader" : "application";
+    return "image";
+}
 
 static enum kiln_status load_args(struct kiln_build *build, struct kiln_build_env *env,
                                   const char *folder, const char *path,
@@ -179,6 +209,7 @@ static enum kiln_status load_args(struct kiln_build *build, struct kiln_build_en
         kiln_ini_strip(&gap, &end);
         file.path = kiln_build_path(
             build, folder, kiln_arena_printf(&build->arena, "%.*s", (int)(end - gap), gap));
+        file.what = what_is(file.path);
         file.missing = !kiln_file_exists(file.path);
         file.place = place;
         kiln_build_file(build, env, &file);
@@ -219,6 +250,24 @@ static void describe(struct kiln_build *build, struct kiln_build_env *env, const
     json_decref(json.root);
 }
 
+/* The variables that idf.py takes the port and the speed from. */
+static void take_environment(struct kiln_build *build, struct kiln_build_env *env)
+{
+    const char *port = getenv("ESPPORT"), *baud = getenv("ESPBAUD");
+    uint64_t speed;
+
+    if (port != NULL && *port != '\0') {
+        env->is.port = kiln_arena_printf(&build->arena, "%s", port);
+        kiln_build_option(build, env, "upload_port", env->is.port,
+                          (struct kiln_project_place){"environment variable ESPPORT", 0});
+    }
+    if (baud != NULL && kiln_build_number(baud, &speed) && speed <= UINT32_MAX) {
+        env->is.upload_speed = (uint32_t)speed;
+        kiln_build_option(build, env, "upload_speed", kiln_arena_printf(&build->arena, "%s", baud),
+                          (struct kiln_project_place){"environment variable ESPBAUD", 0});
+    }
+}
+
 static enum kiln_status load_build(struct kiln_build *build, const char *name, const char *folder,
                                    struct kiln_error *out_error)
 {
@@ -240,6 +289,9 @@ static enum kiln_status load_build(struct kiln_build *build, const char *name, c
         }
     }
     describe(build, env, folder);
+    take_environment(build, env);
+    kiln_build_stale(build, env, (const char *const[]){"main", "components", "sdkconfig", NULL},
+                     "idf.py build");
     return KILN_OK;
 }
 
@@ -247,6 +299,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
 {
     static const char *const by_itself[] = {"build"};
     struct kiln_paths names;
+    struct kiln_project_place place;
     struct kiln_build_env *env;
 
     if (is_build(build, build->dir))
@@ -266,8 +319,11 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
     if (build->first != NULL)
         return KILN_OK;
     env = kiln_build_environment(build, "build");
-    if (env != NULL)
-        kiln_build_not_ready(build, env, "it is not built yet: idf.py build");
+    if (env == NULL)
+        return KILN_OK; /* told at the end: the arena has failed */
+    env->is.chip = kiln_build_kconfig(build, kiln_build_path(build, build->dir, "sdkconfig"),
+                                      "CONFIG_IDF_TARGET", &place);
+    kiln_build_not_ready(build, env, "it is not built yet: idf.py build");
     return KILN_OK;
 }
 

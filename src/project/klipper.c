@@ -16,9 +16,16 @@ static const char *out_folder(struct kiln_build *build)
     return NULL;
 }
 
+/* A checkout that nobody built yet. */
+static bool is_source(struct kiln_build *build)
+{
+    return kiln_file_exists(kiln_build_path(build, build->dir, "klippy/klippy.py")) &&
+           kiln_file_exists(kiln_build_path(build, build->dir, "src/Kconfig"));
+}
+
 static bool detect(struct kiln_build *build)
 {
-    return out_folder(build) != NULL;
+    return out_folder(build) != NULL || is_source(build);
 }
 
 static enum kiln_status read_dictionary(struct kiln_build *build, struct kiln_build_env *env,
@@ -54,7 +61,8 @@ static enum kiln_status read_dictionary(struct kiln_build *build, struct kiln_bu
     return KILN_OK;
 }
 
-/* A raw binary at the address of the .config it was built with, if that is not newer than the build. */
+/* A raw binary where its own ELF file is linked, else at the address of the .config it was built with, if that is
+ * not newer than the build. */
 static bool add_configured(struct kiln_build *build, struct kiln_build_env *env, const char *bin)
 {
     const char *config = kiln_build_path(build, build->dir, ".config");
@@ -62,10 +70,26 @@ static bool add_configured(struct kiln_build *build, struct kiln_build_env *env,
         .path = bin, .what = "application", .why = "CONFIG_FLASH_APPLICATION_ADDRESS"};
     const char *address =
         kiln_build_kconfig(build, config, "CONFIG_FLASH_APPLICATION_ADDRESS", &file.place);
+    struct kiln_build_look elf =
+        env->is.elf != NULL ? kiln_build_look(env->is.elf) : (struct kiln_build_look){0};
+    bool configured = address != NULL && kiln_build_number(address, &file.address);
 
-    if (!kiln_file_exists(bin) || address == NULL || !kiln_build_number(address, &file.address))
+    if (!kiln_file_exists(bin))
         return false;
-    if (kiln_file_time(config) > kiln_file_time(bin)) {
+    if (elf.ok && elf.info.address != KILN_NO_ADDRESS) {
+        if (configured && file.address != elf.info.address)
+            kiln_build_note(build, env,
+                            "%s:%u says 0x%08llx, but the program was linked at 0x%08llx",
+                            file.place.file, file.place.line, (unsigned long long)file.address,
+                            (unsigned long long)elf.info.address);
+        if (!configured || file.address != elf.info.address) {
+            file.why = "load address in the ELF file";
+            file.place = (struct kiln_project_place){kiln_build_shown(build, env->is.elf), 0};
+        }
+        file.address = elf.info.address;
+    } else if (!configured) {
+        return false;
+    } else if (kiln_file_time(config) > kiln_file_time(bin)) {
         kiln_build_note(build, env, ".config is newer than %s: its address does not count",
                         kiln_build_shown(build, bin));
         return false;
@@ -81,8 +105,12 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
     const char *bin, *elf;
     struct kiln_build_program program = {0};
 
-    if (env == NULL || out == NULL)
+    if (env == NULL)
+        return KILN_OK; /* told at the end: the arena has failed */
+    if (out == NULL) {
+        kiln_build_not_ready(build, env, "it is not built yet: make menuconfig, then make");
         return KILN_OK;
+    }
     KILN_TRY(read_dictionary(build, env, kiln_build_path(build, out, "klipper.dict"), out_error));
     bin = kiln_build_path(build, out, "klipper.bin");
     elf = kiln_build_path(build, out, "klipper.elf");
@@ -97,6 +125,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
             kiln_build_not_ready(build, env, "%s holds no firmware; build it: make",
                                  kiln_build_shown(build, out));
     }
+    kiln_build_stale(build, env, (const char *const[]){"src", "lib", ".config", NULL}, "make");
     return KILN_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "project/pio_board.h"
 #include "project/pio_config.h"
 #include "project/pio_esp.h"
+#include "project/upload.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -195,8 +196,20 @@ static void fill_facts(struct kiln_pio_target *t)
     if (is->upload_speed == 0 && kiln_pio_board(t, "upload.speed", &said) &&
         kiln_build_number(said.text, &speed) && speed <= UINT32_MAX)
         is->upload_speed = (uint32_t)speed;
+    if (kiln_pio_board(t, "upload.before_reset", &said))
+        is->before = kiln_upload_before(said.text);
+    if (kiln_pio_board(t, "upload.after_reset", &said))
+        is->after = kiln_upload_after(said.text);
     is->monitor_speed = number_option(t, "monitor_speed");
     t->platform = text_option(t, "platform");
+}
+
+/* A folder of [platformio]; a name that nobody has if it cannot be resolved. */
+static const char *folder(struct kiln_pio_target *t, const char *option)
+{
+    const struct kiln_project_option *dir = kiln_pio_get(t->pio, "platformio", option);
+
+    return dir->kind == KILN_PROJECT_TEXT && dir->texts[0][0] != '\0' ? dir->texts[0] : "src";
 }
 
 static void fill_build(struct kiln_pio_target *t)
@@ -221,6 +234,10 @@ static void fill_build(struct kiln_pio_target *t)
         kiln_pio_esp_plan(t);
     else
         plan_plain(t);
+    kiln_build_stale(t->build, t->env,
+                     (const char *const[]){folder(t, "src_dir"), folder(t, "include_dir"),
+                                           folder(t, "lib_dir"), "platformio.ini", NULL},
+                     kiln_arena_printf(&t->build->arena, "pio run -e %s", t->env->is.name));
 }
 
 static const char *broken_extends(struct kiln_pio_target *t)
@@ -266,9 +283,11 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
     defaults = kiln_pio_get(pio, "platformio", "default_envs");
     if (build->arena.failed)
         return KILN_OK; /* told at the end */
-    if (defaults->kind == KILN_PROJECT_ERROR)
-        return kiln_project_fail(out_error, KILN_E_FILE, "default_envs: %.250s",
-                                 defaults->texts != NULL ? defaults->texts[0] : "out of memory");
+    if (defaults->kind == KILN_PROJECT_ERROR) {
+        build->project.default_error =
+            defaults->texts != NULL ? defaults->texts[0] : "out of memory";
+        return KILN_OK;
+    }
     build->project.defaults = defaults->texts;
     build->project.default_count = defaults->count;
     return KILN_OK;

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "project/pio_esp.h"
 
+#include "base/bytes.h"
 #include "chip/esp.h"
 #include "project/esp_plan.h"
 
 #include <string.h>
 
+#define LINKER_SCRIPTS   "framework-arduinoespressif8266/tools/sdk/ld/"
+#define MAPPED_AT        0x40200000u /* where the ESP8266 maps its flash */
+#define MAPPED_END       0x41200000u
 #define ARDUINO_BOOT_APP "framework-arduinoespressif32/tools/partitions/boot_app0.bin"
 
 bool kiln_pio_is_esp(struct kiln_pio_target *t)
@@ -116,6 +120,33 @@ static const char *boot_app0_of(struct kiln_pio_target *t)
                : "";
 }
 
+/* The file system image that was built: of several the one the project is set to. */
+static const char *file_system(struct kiln_pio_target *t, bool *out_fat)
+{
+    static const char *const names[] = {"littlefs.bin", "spiffs.bin", "fatfs.bin"};
+    struct kiln_pio_said said;
+    const char *best = NULL;
+
+    if (kiln_pio_board(t, "build.filesystem", &said))
+        best = in_folder(t, kiln_arena_printf(&t->build->arena, "%s.bin", said.text));
+    for (size_t i = 0; best == NULL && i < KILN_ARRAY_LEN(names); i++)
+        best = in_folder(t, names[i]);
+    *out_fat = best != NULL && strcmp(kiln_path_base(best), "fatfs.bin") == 0;
+    return best;
+}
+
+/* The value as an address, and who says it. */
+static void take_address(struct kiln_pio_target *t, const char *path, uint64_t *address,
+                         const char **why, struct kiln_project_place *place)
+{
+    struct kiln_pio_said said;
+
+    if (!kiln_pio_board(t, path, &said) || !kiln_build_number(said.text, address))
+        return;
+    *why = said.option;
+    *place = said.place;
+}
+
 static void plan_with_table(struct kiln_pio_target *t)
 {
     struct kiln_esp_parts parts = {.bootloader = in_folder(t, "bootloader.bin"),
@@ -123,30 +154,82 @@ static void plan_with_table(struct kiln_pio_target *t)
                                    .otadata = in_folder(t, "ota_data_initial.bin"),
                                    .program = t->program,
                                    .table_at = KILN_NO_ADDRESS,
-                                   .program_at = KILN_NO_ADDRESS};
+                                   .program_at = KILN_NO_ADDRESS,
+                                   .arduino = is_arduino(t)};
     struct kiln_pio_said said;
 
-    if (plan_from_idedata(t))
+    parts.files = file_system(t, &parts.files_are_fat);
+    if (plan_from_idedata(t)) {
+        kiln_esp_plan_files(t->build, t->env, &parts);
         return;
-    if (parts.otadata == NULL && is_arduino(t)) {
+    }
+    if (parts.otadata == NULL && parts.arduino) {
         parts.otadata = boot_app0_of(t);
         parts.is_boot_app0 = true;
     }
-    if (kiln_pio_board(t, "upload.partition_table_offset", &said) &&
-        kiln_build_number(said.text, &parts.table_at)) {
-        parts.table_why = said.option;
-        parts.table_place = said.place;
-    }
-    if (kiln_pio_board(t, "upload.offset_address", &said) &&
-        kiln_build_number(said.text, &parts.program_at)) {
-        parts.program_why = said.option;
-        parts.program_place = said.place;
-    }
+    take_address(t, "upload.partition_table_offset", &parts.table_at, &parts.table_why,
+                 &parts.table_place);
+    take_address(t, "upload.offset_address", &parts.program_at, &parts.program_why,
+                 &parts.program_place);
+    if (kiln_pio_board(t, "build.app_partition_name", &said))
+        parts.app_partition = said.text;
     if (t->program == NULL)
         kiln_build_not_ready(t->build, t->env, "%s holds no firmware; build it: pio run -e %s",
                              kiln_build_shown(t->build, t->folder), t->env->is.name);
     else
         kiln_esp_plan(t->build, t->env, &parts);
+}
+
+/* ---- the ESP8266: one image, and a file system where the linker script says ---- */
+
+/* `_FS_start = ABSOLUTE(0x402FB000);` in a linker script of the core: an address of the flash's mapping. */
+static bool find_fs_start(struct kiln_pio_target *t, const char *path, uint64_t *out_offset,
+                          struct kiln_project_place *out_place)
+{
+    size_t len;
+    const char *text = kiln_file_read(&t->build->arena, path, KILN_BUILD_JSON_MAX, &len);
+    const char *at = text != NULL ? strstr(text, "_FS_start") : NULL, *number;
+    uint64_t address;
+
+    if (at == NULL || (number = strstr(at, "0x")) == NULL || number - at > 64 ||
+        !kiln_build_number(kiln_arena_text(&t->build->arena, number,
+                                           2 + strspn(number + 2, "0123456789abcdefABCDEF")),
+                           &address) ||
+        address < MAPPED_AT || address >= MAPPED_END)
+        return false;
+    *out_offset = address - MAPPED_AT;
+    *out_place = (struct kiln_project_place){kiln_build_shown(t->build, path), 1};
+    for (const char *c = text; c < at; c++)
+        out_place->line += *c == '\n';
+    return true;
+}
+
+static void plan_plain_files(struct kiln_pio_target *t)
+{
+    bool fat;
+    struct kiln_project_file file = {.path = file_system(t, &fat),
+                                     .what = "filesystem",
+                                     .why = "_FS_start of the linker script",
+                                     .on_request = true};
+    const struct kiln_project_option *dir = kiln_pio_get(t->pio, "platformio", "packages_dir");
+    struct kiln_pio_said said;
+
+    if (file.path == NULL)
+        return;
+    if ((kiln_pio_board(t, "build.ldscript", &said) ||
+         kiln_pio_board(t, "build.arduino.ldscript", &said)) &&
+        dir->kind == KILN_PROJECT_TEXT &&
+        find_fs_start(
+            t,
+            kiln_build_path(t->build, dir->texts[0],
+                            kiln_arena_printf(&t->build->arena, LINKER_SCRIPTS "%s", said.text)),
+            &file.address, &file.place))
+        kiln_build_file(t->build, t->env, &file);
+    else
+        kiln_build_note(t->build, t->env,
+                        "%s is left out: its place stands in the linker script of the core, which "
+                        "is not installed here",
+                        kiln_build_shown(t->build, file.path));
 }
 
 void kiln_pio_esp_plan(struct kiln_pio_target *t)
@@ -171,4 +254,5 @@ void kiln_pio_esp_plan(struct kiln_pio_target *t)
     else
         kiln_build_add(t->build, t->env, t->program, "application", 0,
                        "the chip's ROM starts it there", (struct kiln_project_place){0});
+    plan_plain_files(t);
 }

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/ctx.h"
 #include "project/build.h"
+#include "project/upload.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +24,7 @@ static const struct kiln_project_system *const systems[] = {
 static void look_for_missing(struct kiln_build *build, struct kiln_build_env *env)
 {
     for (size_t i = 0; i < env->is.file_count; i++)
-        if (env->files[i].missing)
+        if (env->files[i].missing && !env->files[i].on_request)
             kiln_build_not_ready(build, env, "%s is missing: build the project again",
                                  kiln_build_shown(build, env->files[i].path));
 }
@@ -35,8 +36,10 @@ static enum kiln_status finish(struct kiln_build *build, struct kiln_error *out_
         kiln_arena_alloc(&build->arena, (project->environment_count + 1) * sizeof *all);
     size_t count = 0;
 
-    for (struct kiln_build_env *env = build->first; env != NULL; env = env->next)
+    for (struct kiln_build_env *env = build->first; env != NULL; env = env->next) {
         look_for_missing(build, env);
+        kiln_upload_explain(build, env);
+    }
     if (build->arena.failed || all == NULL)
         return kiln_project_fail(out_error, KILN_E_NOMEM,
                                  "%.200s: the project is too large, or memory ran out", build->dir);
@@ -145,14 +148,17 @@ enum kiln_status kiln_project_choose(const struct kiln_project *project, const c
     list_names(project, list, sizeof list);
     if (name == NULL && project->default_count == 1)
         name = project->defaults[0];
-    if (name == NULL && project->environment_count == 1)
+    if (name == NULL && project->default_error == NULL && project->environment_count == 1)
         name = project->environments[0].name;
     *out_environment = name != NULL ? named(project, name) : NULL;
     if (*out_environment != NULL)
         return KILN_OK;
     if (project->environment_count == 0)
         return kiln_project_fail(out_error, KILN_E_ARG, "the project has no environment");
-    status = name != NULL
+    status = name == NULL && project->default_error != NULL
+                 ? kiln_project_fail(out_error, KILN_E_FILE, "default_envs: %.250s",
+                                     project->default_error)
+             : name != NULL
                  ? kiln_project_fail(out_error, KILN_E_ARG,
                                      "there is no environment '%.60s' here, only %s", name, list)
                  : kiln_project_fail(out_error, KILN_E_ARG,

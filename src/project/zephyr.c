@@ -374,8 +374,13 @@ static enum kiln_status load_build(struct kiln_build *build, const char *name,
     if (env == NULL)
         return KILN_OK; /* told at the end: the arena has failed */
     if (kiln_file_exists(kiln_build_path(build, folder, "domains.yaml")))
-        return load_domains(build, env, folder, out_error);
-    return load_image(build, env, folder, "application", true, out_error);
+        KILN_TRY(load_domains(build, env, folder, out_error));
+    else
+        KILN_TRY(load_image(build, env, folder, "application", true, out_error));
+    kiln_build_stale(build, env,
+                     (const char *const[]){"src", "prj.conf", "CMakeLists.txt", "boards", NULL},
+                     "west build");
+    return KILN_OK;
 }
 
 static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_error)

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* The names are those of PlatformIO's upload_protocol and of west's runners. */
+#include "project/upload.h"
+
+#include "base/bytes.h"
+#include "chip/chip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum way {
+    OWN,    /* Kiln speaks it */
+    PROBE,  /* a debug probe on JTAG or SWD */
+    UART,   /* a ROM on a UART, of chips that Kiln reaches by USB */
+    DRIVE,  /* a file copied to a drive that the board shows */
+    LOADER, /* another bootloader */
+    AIR,    /* over the network */
+    COMMAND /* a command line of the project's own */
+};
+
+static const struct row {
+    const char *name;
+    enum way way;
+} rows[] = {
+    {"esptool", OWN},
+    {"esp32", OWN},
+    {"dfu", OWN},
+    {"dfu-util", OWN},
+
+    {"stlink", PROBE},
+    {"jlink", PROBE},
+    {"jlink-jtag", PROBE},
+    {"cmsis-dap", PROBE},
+    {"blackmagic", PROBE},
+    {"blackmagic-jtag", PROBE},
+    {"blackmagicprobe", PROBE},
+    {"esp-prog", PROBE},
+    {"esp-builtin", PROBE},
+    {"esp-bridge", PROBE},
+    {"ftdi", PROBE},
+    {"minimodule", PROBE},
+    {"olimex-arm-usb-ocd", PROBE},
+    {"olimex-arm-usb-ocd-h", PROBE},
+    {"olimex-arm-usb-tiny-h", PROBE},
+    {"olimex-jtag-tiny", PROBE},
+    {"tumpa", PROBE},
+    {"iot-bus-jtag", PROBE},
+    {"atmel-ice", PROBE},
+    {"picoprobe", PROBE},
+    {"pico-debug", PROBE},
+    {"raspberrypi-swd", PROBE},
+    {"gd-link", PROBE},
+    {"rv-link", PROBE},
+    {"wch-link", PROBE},
+    {"wlink", PROBE},
+    {"sipeed-rv-debugger", PROBE},
+    {"um232h", PROBE},
+    {"altera-usb-blaster", PROBE},
+    {"openocd", PROBE},
+    {"pyocd", PROBE},
+    {"nrfjprog", PROBE},
+    {"stm32cubeprogrammer", PROBE},
+    {"stlink_gdbserver", PROBE},
+    {"linkserver", PROBE},
+    {"probe-rs", PROBE},
+
+    {"serial", UART},
+    {"stm32flash", UART},
+
+    {"mbed", DRIVE},
+    {"uf2", DRIVE},
+    {"picotool", DRIVE},
+
+    {"sam-ba", LOADER},
+    {"bossac", LOADER},
+    {"nrfutil", LOADER},
+    {"hid", LOADER},
+    {"teensy", LOADER},
+    {"teensy-cli", LOADER},
+    {"teensy-gui", LOADER},
+    {"isp", LOADER},
+    {"mspdebug", LOADER},
+    {"rf2500", LOADER},
+
+    {"espota", AIR},
+
+    {"custom", COMMAND},
+};
+
+static const struct row *find(const char *protocol)
+{
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++)
+        if (strcmp(rows[i].name, protocol) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static const struct kiln_project_option *option(const struct kiln_build_env *env, const char *name)
+{
+    return kiln_project_option(&env->is, name);
+}
+
+/* What uploads with the build system's own tools. */
+static const char *own_command(struct kiln_build *build, const struct kiln_build_env *env)
+{
+    const char *system = build->project.system;
+
+    if (strcmp(system, kiln_project_platformio.name) == 0)
+        return kiln_arena_printf(&build->arena, "pio run -e %s -t upload", env->is.name);
+    return strcmp(system, kiln_project_zephyr.name) == 0    ? "west flash"
+           : strcmp(system, kiln_project_klipper.name) == 0 ? "make flash"
+                                                            : "arduino-cli upload";
+}
+
+/* How Kiln reaches the chip instead. */
+static const char *instead(const struct kiln_build_env *env)
+{
+    const struct kiln_chip *chip = env->is.chip != NULL ? kiln_chip_find(env->is.chip) : NULL;
+    uint64_t base;
+
+    if (chip != NULL && chip->esp != NULL)
+        return "Kiln writes the same files through the board's serial port";
+    if ((chip != NULL && chip->stm32 != NULL) ||
+        (env->is.chip != NULL && kiln_chip_flash_base(env->is.chip, &base)))
+        return "Kiln writes the same files by USB DFU: BOOT0 high, then reset";
+    return "Kiln can write the same files if the board runs a DFU bootloader";
+}
+
+static void explain_drive(struct kiln_build *build, struct kiln_build_env *env)
+{
+    const char *file = env->is.file_count > 0 ? env->is.files[0].path : NULL;
+
+    if (file != NULL)
+        kiln_build_note(build, env,
+                        "%s copies %s to the drive that the board shows, which Kiln does not do; "
+                        "%s",
+                        env->is.protocol, kiln_build_shown(build, file), instead(env));
+}
+
+static void explain_command(struct kiln_build *build, struct kiln_build_env *env)
+{
+    const struct kiln_project_option *command = option(env, "upload_command");
+
+    if (command != NULL && command->place.file != NULL)
+        kiln_build_note(build, env,
+                        "upload_command (%s:%u) is not run; what was built is written as its files "
+                        "say",
+                        command->place.file, command->place.line);
+    else
+        kiln_build_note(build, env,
+                        "the project uploads in a way of its own; what was built is written as its "
+                        "files say");
+}
+
+/* Options on the command line of the other tool. */
+static void explain_flags(struct kiln_build *build, struct kiln_build_env *env)
+{
+    const struct kiln_project_option *flags = option(env, "upload_flags");
+
+    if (flags == NULL || flags->kind != KILN_PROJECT_LIST || flags->count == 0)
+        return;
+    kiln_build_note(build, env, "upload_flags%s%s are for %s's own command line and are not used",
+                    flags->place.file != NULL ? " of " : "",
+                    flags->place.file != NULL ? flags->place.file : "",
+                    env->is.protocol != NULL ? env->is.protocol : "the uploader");
+}
+
+/* Kiln has no loader for the whole family; the name is the one in boards' manifests. */
+static bool is_avr(const char *chip)
+{
+    static const char *const names[] = {"atmega", "attiny", "atxmega", "at90", "avr"};
+
+    for (size_t i = 0; chip != NULL && i < KILN_ARRAY_LEN(names); i++)
+        if (strncmp(chip, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env)
+{
+    const char *protocol = env->is.protocol;
+    const struct row *row = protocol != NULL ? find(protocol) : NULL;
+
+    if (is_avr(env->is.chip)) {
+        env->is.not_ready = NULL;
+        kiln_build_not_ready(build, env, "%s is an AVR, which Kiln does not flash: %s",
+                             strcmp(env->is.chip, "avr") == 0 && env->is.board != NULL
+                                 ? env->is.board
+                                 : env->is.chip,
+                             own_command(build, env));
+        return;
+    }
+    if (env->is.not_ready != NULL)
+        return;
+    explain_flags(build, env);
+    if (option(env, "upload_command") != NULL || (row != NULL && row->way == COMMAND))
+        explain_command(build, env);
+    else if (row == NULL && protocol != NULL)
+        kiln_build_note(build, env,
+                        "the upload protocol '%s' is not known to Kiln; what was built is written "
+                        "as its files say",
+                        protocol);
+    else if (row != NULL && row->way == PROBE)
+        kiln_build_note(build, env, "%s is a debug probe, which Kiln does not use; %s", protocol,
+                        instead(env));
+    else if (row != NULL && row->way == UART)
+        kiln_build_note(build, env,
+                        "%s speaks to the chip's ROM on a UART, which Kiln does not; %s", protocol,
+                        instead(env));
+    else if (row != NULL && row->way == LOADER)
+        kiln_build_note(build, env, "Kiln does not speak %s: %s; %s", protocol,
+                        own_command(build, env), instead(env));
+    else if (row != NULL && row->way == DRIVE)
+        explain_drive(build, env);
+    else if (row != NULL && row->way == AIR)
+        kiln_build_note(build, env,
+                        "%s goes over the air; Kiln writes the same files through a cable",
+                        protocol);
+}
+
+/* ---- esptool's words ---- */
+
+struct word {
+    const char *theirs, *ours;
+};
+
+static const char *look_up(const struct word *words, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *a = words[i].theirs, *b = word;
+
+        while (*a != '\0' && (*a == *b || (*a == '-' && *b == '_'))) {
+            a++;
+            b++;
+        }
+        if (*a == '\0' && *b == '\0')
+            return words[i].ours;
+    }
+    return NULL;
+}
+
+const char *kiln_upload_before(const char *word)
+{
+    static const struct word words[] = {{"default-reset", "default"},
+                                        {"usb-reset", "usb"},
+                                        {"no-reset", "no-reset"},
+                                        {"no-reset-no-sync", "no-sync"}};
+
+    return look_up(words, KILN_ARRAY_LEN(words), word);
+}
+
+const char *kiln_upload_after(const char *word)
+{
+    static const struct word words[] = {{"hard-reset", "hard"},
+                                        {"soft-reset", "soft"},
+                                        {"no-reset", "stay"},
+                                        {"no-reset-stub", "stay-stub"},
+                                        {"watchdog-reset", "watchdog"}};
+
+    return look_up(words, KILN_ARRAY_LEN(words), word);
+}
