@@ -44,8 +44,8 @@ struct kiln_project_file {
     uint64_t address; /* UINT64_MAX: unknown, to be found in the file's contents */
     bool stated;      /* the address was found in the file itself and must not be given again */
     bool missing;     /* the build system names it, and it is not there */
-    bool
-        on_request; /* written only when asked for: the build system has a command of its own for it */
+    bool encrypted;   /* it belongs to an encrypted flash */
+    bool on_request;  /* only when asked for: the build system has a command of its own */
     const uint8_t *data;
     size_t size;     /* of `data` */
     const char *why; /* why this address: "board_upload.offset_address" */

@@ -194,13 +194,11 @@ static int take_settings(struct cli *cli, const struct kiln_project_environment 
 /* ---- loading ---- */
 
 /* One file as the project places it. */
-static enum kiln_status load_planned(const struct kiln_project_environment *env,
-                                     const struct kiln_project_file *file,
+static enum kiln_status load_planned(const struct kiln_project_file *file,
                                      struct kiln_image **out_image, struct kiln_error *out_error)
 {
     struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
 
-    (void)env;
     if (!file->stated)
         options.address = file->address;
     if (file->data != NULL)
@@ -238,8 +236,7 @@ static int load_files(struct cli *cli, const struct kiln_project_environment *en
     for (size_t i = 0; i < env->file_count; i++) {
         if (!wanted(cli, &env->files[i]))
             continue;
-        if (load_planned(env, &env->files[i], &out_files->images[out_files->count], &error) !=
-            KILN_OK)
+        if (load_planned(&env->files[i], &out_files->images[out_files->count], &error) != KILN_OK)
             return cli_fail(cli, &error);
         out_files->encrypted[out_files->count] =
             cli->args.encrypt && (env->files[i].encrypted || !some);

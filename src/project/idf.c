@@ -98,10 +98,11 @@ static enum kiln_status add_images(struct kiln_build *build, struct kiln_build_e
         file.what = kiln_arena_printf(&build->arena, "%s", what);
         file.path = kiln_build_path(build, folder, path);
         file.missing = !kiln_file_exists(file.path);
+        file.encrypted = encrypted;
         if (encrypted)
             kiln_build_note(build, env,
-                            "%s belongs to an encrypted flash: it is written as it is, and a new "
-                            "board encrypts it at its first start",
+                            "%s belongs to an encrypted flash: a new board encrypts it at its "
+                            "first start; with --encrypt the chip does it while it is written",
                             file.what);
         kiln_build_file(build, env, &file);
     }

@@ -128,8 +128,11 @@ static const char *instead(const struct kiln_build_env *env)
 
 static void explain_drive(struct kiln_build *build, struct kiln_build_env *env)
 {
-    const char *file = env->is.file_count > 0 ? env->is.files[0].path : NULL;
+    const char *file = NULL;
 
+    for (size_t i = 0; i < env->is.file_count; i++)
+        if (strcmp(env->is.files[i].what, "application") == 0)
+            file = env->is.files[i].path;
     if (file != NULL)
         kiln_build_note(build, env,
                         "%s copies %s to the drive that the board shows, which Kiln does not do; "

@@ -3,126 +3,7 @@
  * Project folders, made on the spot. What platformio.ini means was taken from PlatformIO's own parser: a value
  * here that differs from it is a defect, whatever the manual says.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <ftw.h>
-#include <kiln/image.h>
-#include <kiln/project.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char root[64];
-
-static void path_of(char path[512], const char *name)
-{
-    snprintf(path, 512, "%s/%s", root, name);
-}
-
-static void write_bytes(const char *name, const void *bytes, size_t len)
-{
-    char path[512];
-    FILE *file;
-
-    path_of(path, name);
-    for (char *slash = strchr(path + strlen(root) + 1, '/'); slash != NULL;
-         slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-    file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void write_text(const char *name, const char *text)
-{
-    write_bytes(name, text, strlen(text));
-}
-
-static void copy_example(const char *example, const char *name)
-{
-    static uint8_t bytes[1 << 20];
-    char path[512];
-    FILE *file;
-    size_t len;
-
-    snprintf(path, sizeof path, "%s/examples/firmware/%s", getenv("KILN_SOURCE_ROOT"), example);
-    file = fopen(path, "rb");
-    assert_non_null(file);
-    len = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
-    write_bytes(name, bytes, len);
-}
-
-static int make_root(void **state)
-{
-    (void)state;
-    snprintf(root, sizeof root, "/tmp/kiln-project-XXXXXX");
-    return mkdtemp(root) == NULL;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
-{
-    (void)st, (void)kind, (void)where;
-    return remove(path);
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct kiln_project *open_project(void)
-{
-    struct kiln_project *project;
-    struct kiln_error error = {0};
-
-    if (kiln_project_open(root, &project, &error) != KILN_OK)
-        fail_msg("%s", error.message);
-    return project;
-}
-
-static const struct kiln_project_environment *environment(const struct kiln_project *project,
-                                                          const char *name)
-{
-    const struct kiln_project_environment *env;
-
-    assert_int_equal(kiln_project_choose(project, name, &env, NULL), KILN_OK);
-    return env;
-}
-
-static void assert_text(const struct kiln_project_environment *env, const char *name,
-                        const char *value)
-{
-    const struct kiln_project_option *option = kiln_project_option(env, name);
-
-    assert_non_null(option);
-    if (option->kind == KILN_PROJECT_ERROR)
-        fail_msg("%s: %s", name, option->texts[0]);
-    assert_int_equal(option->kind, KILN_PROJECT_TEXT);
-    assert_string_equal(option->texts[0], value);
-}
-
-static void assert_error(const struct kiln_project_environment *env, const char *name,
-                         const char *part)
-{
-    const struct kiln_project_option *option = kiln_project_option(env, name);
-
-    assert_non_null(option);
-    assert_int_equal(option->kind, KILN_PROJECT_ERROR);
-    if (strstr(option->texts[0], part) == NULL)
-        fail_msg("'%s' is not in: %s", part, option->texts[0]);
-}
+#include "project_folder.h"
 
 /* ---- platformio.ini ---- */
 
@@ -251,17 +132,6 @@ static void variables_go_before_files(void **state)
 }
 
 /* ---- what is built ---- */
-
-static void assert_file(const struct kiln_project_environment *env, size_t index, const char *name,
-                        uint64_t address)
-{
-    assert_true(index < env->file_count);
-    if (name == NULL)
-        assert_null(env->files[index].path);
-    else
-        assert_string_equal(strrchr(env->files[index].path, '/') + 1, name);
-    assert_int_equal(env->files[index].address, address);
-}
 
 static void platformio_on_esp32(void **state)
 {
@@ -502,8 +372,6 @@ static void no_project(void **state)
     assert_int_equal(kiln_project_open(root, &project, &error), KILN_E_ARG);
     assert_null(project);
 }
-
-#define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void)
 {
