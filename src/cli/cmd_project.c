@@ -91,6 +91,8 @@ static json_t *environment_object(const struct kiln_project_environment *env)
     json_object_set_new(object, "upload_speed", number_or_null(env->upload_speed));
     json_object_set_new(object, "monitor_speed", number_or_null(env->monitor_speed));
     json_object_set_new(object, "elf", text_or_null(env->elf));
+    if (env->unbuilt)
+        json_object_set_new(object, "unbuilt", json_true());
     if (env->not_ready != NULL)
         json_object_set_new(object, "not_ready", text_or_null(env->not_ready));
     if (env->notes[0] != '\0')
@@ -136,10 +138,21 @@ static void print_place(const struct cli *cli, const struct kiln_project_place *
     fputs(cli_plain(cli), stdout);
 }
 
-static void print_fact(const struct cli *cli, const struct kiln_project_environment *env,
-                       const char *title, const char *value, const char *option)
+/* The option that said it, under the name that this build system gives it. */
+static const struct kiln_project_option *said_by(const struct kiln_project_environment *env,
+                                                 const char *const *names)
 {
-    const struct kiln_project_option *said = kiln_project_option(env, option);
+    const struct kiln_project_option *said = NULL;
+
+    while (said == NULL && *names != NULL)
+        said = kiln_project_option(env, *names++);
+    return said;
+}
+
+static void print_fact(const struct cli *cli, const struct kiln_project_environment *env,
+                       const char *title, const char *value, const char *const *names)
+{
+    const struct kiln_project_option *said = said_by(env, names);
 
     if (value == NULL)
         return;
@@ -150,12 +163,30 @@ static void print_fact(const struct cli *cli, const struct kiln_project_environm
 }
 
 static void print_speed(const struct cli *cli, const struct kiln_project_environment *env,
-                        const char *title, uint32_t speed, const char *option)
+                        const char *title, uint32_t speed, const char *const *names)
 {
     char text[16];
 
     snprintf(text, sizeof text, "%" PRIu32, speed);
-    print_fact(cli, env, title, speed != 0 ? text : NULL, option);
+    print_fact(cli, env, title, speed != 0 ? text : NULL, names);
+}
+
+static void print_facts(const struct cli *cli, const struct kiln_project_environment *env)
+{
+    static const char *const chip[] = {"board_build.mcu", "config.MCU", NULL};
+    static const char *const board[] = {"board", "fqbn", NULL};
+    static const char *const protocol[] = {"upload_protocol", "flash-runner", NULL};
+    static const char *const port[] = {"upload_port", NULL};
+    static const char *const speed[] = {"upload_speed", NULL};
+    static const char *const monitor[] = {"monitor_speed", "monitor_baud", "config.SERIAL_BAUD",
+                                          NULL};
+
+    print_fact(cli, env, "chip", env->chip, chip);
+    print_fact(cli, env, "board", env->board, board);
+    print_fact(cli, env, "protocol", env->protocol, protocol);
+    print_fact(cli, env, "port", env->port, port);
+    print_speed(cli, env, "speed", env->upload_speed, speed);
+    print_speed(cli, env, "monitor", env->monitor_speed, monitor);
 }
 
 /* As short as it can be said: below the project, or whole. */
@@ -179,7 +210,10 @@ static void print_file(const struct cli *cli, const struct kiln_project *project
     fputs(cli_plain(cli), stdout);
     printf("                %s%s%s", cli_dim(cli),
            file->why != NULL ? file->why : "nothing says where it belongs", cli_plain(cli));
-    print_place(cli, &file->place);
+    if (!file->stated)
+        print_place(cli, &file->place);
+    if (file->on_request)
+        printf("  %swritten with --only fs%s", cli_dim(cli), cli_plain(cli));
     putchar('\n');
 }
 
@@ -196,7 +230,9 @@ static void print_notes(const struct cli *cli, const char *notes)
 static void print_errors(const struct cli *cli, const struct kiln_project_environment *env)
 {
     for (size_t i = 0; i < env->option_count; i++)
-        if (env->options[i].kind == KILN_PROJECT_ERROR)
+        if (env->options[i].kind == KILN_PROJECT_ERROR &&
+            (env->not_ready == NULL || env->options[i].texts == NULL ||
+             strcmp(env->not_ready, env->options[i].texts[0]) != 0))
             printf("  %s%s: %s%s\n", cli_red(cli), env->options[i].name,
                    env->options[i].texts != NULL ? env->options[i].texts[0] : "out of memory",
                    cli_plain(cli));
@@ -211,18 +247,40 @@ static void print_environment(const struct cli *cli, const struct kiln_project *
         by_itself = by_itself || strcmp(project->defaults[i], env->name) == 0;
     printf("\n%s%s%s%s\n", cli_bold(cli), env->name, cli_plain(cli),
            by_itself ? "  (default)" : "");
-    print_fact(cli, env, "chip", env->chip, "board_build.mcu");
-    print_fact(cli, env, "board", env->board, "board");
-    print_fact(cli, env, "protocol", env->protocol, "upload_protocol");
-    print_fact(cli, env, "port", env->port, "upload_port");
-    print_speed(cli, env, "speed", env->upload_speed, "upload_speed");
-    print_speed(cli, env, "monitor", env->monitor_speed, "monitor_speed");
+    print_facts(cli, env);
     for (size_t i = 0; i < env->file_count; i++)
         print_file(cli, project, &env->files[i]);
     if (env->not_ready != NULL)
         printf("  %s%s%s\n", cli_yellow(cli), env->not_ready, cli_plain(cli));
     print_notes(cli, env->notes);
     print_errors(cli, env);
+}
+
+/* Of many environments those that nobody built are only named. */
+#define MANY 6
+
+static void print_all(const struct cli *cli, const struct kiln_project *project,
+                      const struct kiln_project_environment *only)
+{
+    bool many = only == NULL && project->environment_count > MANY, any = false;
+
+    printf("%s project in %s\n", project->system, project->dir);
+    for (size_t i = 0; i < project->environment_count; i++) {
+        const struct kiln_project_environment *env = &project->environments[i];
+
+        if ((only == NULL || only == env) && !(many && env->unbuilt))
+            print_environment(cli, project, env);
+    }
+    for (size_t i = 0; many && i < project->environment_count; i++) {
+        if (!project->environments[i].unbuilt)
+            continue;
+        printf("%s%s", any ? ", " : "\nnot built yet: ", project->environments[i].name);
+        any = true;
+    }
+    if (any)
+        printf("\n%s-e NAME shows one of them%s\n", cli_dim(cli), cli_plain(cli));
+    if (project->default_error != NULL)
+        printf("\n%sdefault_envs: %s%s\n", cli_red(cli), project->default_error, cli_plain(cli));
 }
 
 static int run_project(struct cli *cli)
@@ -241,17 +299,10 @@ static int run_project(struct cli *cli)
         kiln_project_free(project);
         return cli_fail(cli, &error);
     }
-    if (cli->args.json) {
+    if (cli->args.json)
         print_json(project, only);
-    } else {
-        printf("%s project in %s\n", project->system, project->dir);
-        for (size_t i = 0; i < project->environment_count; i++)
-            if (only == NULL || only == &project->environments[i])
-                print_environment(cli, project, &project->environments[i]);
-        if (project->default_error != NULL)
-            printf("\n%sdefault_envs: %s%s\n", cli_red(cli), project->default_error,
-                   cli_plain(cli));
-    }
+    else
+        print_all(cli, project, only);
     kiln_project_free(project);
     return 0;
 }

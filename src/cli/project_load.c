@@ -55,6 +55,11 @@ static int check_only(struct cli *cli, const struct kiln_project_environment *en
 
         for (size_t k = 0; k < env->file_count && !found; k++)
             found = is_called(&env->files[k], cli->args.only.word[i]);
+        if (!found && strcmp(full_name(cli->args.only.word[i]), "filesystem") == 0)
+            return cli_usage(cli,
+                             "environment '%s' has no image of a file system; PlatformIO builds it "
+                             "with: pio run -e %s -t buildfs",
+                             env->name, env->name);
         if (!found)
             return cli_usage(cli, "environment '%s' has no '%s' to flash, only: %s", env->name,
                              cli->args.only.word[i], names);
@@ -177,7 +182,8 @@ static int take_port(struct cli *cli, const struct kiln_project_environment *env
 /* What the user did not say. */
 static int take_settings(struct cli *cli, const struct kiln_project_environment *env)
 {
-    if (cli->args.chip == NULL && env->chip != NULL && kiln_chip_named(env->chip) != NULL)
+    if (cli->args.chip == NULL && env->chip != NULL && !env->chip_is_line &&
+        kiln_chip_named(env->chip) != NULL)
         cli->args.chip = env->chip;
     if (cli->args.baud == 0)
         cli->args.baud = env->upload_speed;
@@ -201,6 +207,9 @@ static enum kiln_status load_planned(const struct kiln_project_file *file,
 
     if (!file->stated)
         options.address = file->address;
+    /* Whatever a file system begins with, it is no program. */
+    options.raw = file->on_request;
+    options.type = KILN_IMAGE_UNKNOWN;
     if (file->data != NULL)
         return kiln_image_parse(file->what, file->data, file->size, &options, out_image, out_error);
     return kiln_image_load(file->path, &options, out_image, out_error);

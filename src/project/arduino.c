@@ -302,7 +302,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
         return KILN_OK;
     env = kiln_build_environment(build, kiln_path_base(build->dir));
     if (env != NULL)
-        kiln_build_not_ready(build, env, "it is not built yet: arduino-cli compile");
+        kiln_build_unbuilt(build, env, "arduino-cli compile -b FQBN");
     return KILN_OK;
 }
 

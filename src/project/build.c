@@ -97,6 +97,12 @@ void kiln_build_not_ready(struct kiln_build *build, struct kiln_build_env *env, 
     env->is.not_ready = kiln_arena_printf(&build->arena, "%s", line);
 }
 
+void kiln_build_unbuilt(struct kiln_build *build, struct kiln_build_env *env, const char *command)
+{
+    env->is.unbuilt = env->is.not_ready == NULL;
+    kiln_build_not_ready(build, env, "it is not built yet: %s", command != NULL ? command : "");
+}
+
 void kiln_build_option(struct kiln_build *build, struct kiln_build_env *env, const char *name,
                        const char *value, struct kiln_project_place place)
 {
@@ -292,6 +298,7 @@ bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
 /* ---- sources newer than what was built ---- */
 
 #define SOURCES_MAX 20000u
+#define CLOCK_SLACK 2000000000u /* files of one copy or checkout are no builds */
 #define DEPTH_MAX   12u
 
 struct newest {
@@ -351,10 +358,9 @@ void kiln_build_stale(struct kiln_build *build, struct kiln_build_env *env,
                             ? kiln_file_time(env->files[i].path)
                             : 0;
 
-        if (time > built) {
-            built = time;
+        built = time > built ? time : built;
+        if (time != 0 && (program == NULL || strcmp(env->files[i].what, "application") == 0))
             program = env->files[i].path;
-        }
     }
     if (program == NULL || command == NULL)
         return;
@@ -366,7 +372,7 @@ void kiln_build_stale(struct kiln_build *build, struct kiln_build_env *env,
         else
             take_newer(&newest, path);
     }
-    if (newest.time > built)
+    if (newest.time > built + CLOCK_SLACK)
         kiln_build_note(build, env, "%s is newer than %s: build it again with %s to flash that",
                         kiln_build_shown(build, newest.path), kiln_build_shown(build, program),
                         command);

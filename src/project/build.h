@@ -50,6 +50,8 @@ void kiln_build_add(struct kiln_build *build, struct kiln_build_env *env, const 
                     struct kiln_project_place place);
 void kiln_build_note(struct kiln_build *build, struct kiln_build_env *env, const char *format, ...)
     KILN_PRINTF(3, 4);
+/* Not ready because nobody built it: `command` does. */
+void kiln_build_unbuilt(struct kiln_build *build, struct kiln_build_env *env, const char *command);
 void kiln_build_not_ready(struct kiln_build *build, struct kiln_build_env *env, const char *format,
                           ...) KILN_PRINTF(3, 4);
 /* A text option of the environment, for the systems that have no options of their own. */

@@ -324,7 +324,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
         return KILN_OK; /* told at the end: the arena has failed */
     env->is.chip = kiln_build_kconfig(build, kiln_build_path(build, build->dir, "sdkconfig"),
                                       "CONFIG_IDF_TARGET", &place);
-    kiln_build_not_ready(build, env, "it is not built yet: idf.py build");
+    kiln_build_unbuilt(build, env, "idf.py build");
     return KILN_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Klipper: out/klipper.bin with its dictionary, and the .config that says where it was linked. */
 #include "base/ctx.h"
+#include "chip/chip.h"
 #include "project/build.h"
 
 #include <string.h>
@@ -28,6 +29,20 @@ static bool detect(struct kiln_build *build)
     return out_folder(build) != NULL || is_source(build);
 }
 
+/* Klipper builds for one part of a line and means all of it ("stm32f103xe"): does Kiln know several? */
+static bool is_line(const char *mcu)
+{
+    size_t digits = mcu != NULL ? strcspn(mcu, "0123456789") : 0, n, count = 0;
+    const struct kiln_chip *chip;
+
+    if (mcu == NULL)
+        return false;
+    n = digits + strcspn(mcu + digits, "x");
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++)
+        count += strncmp(chip->name, mcu, n) == 0;
+    return count > 1;
+}
+
 static enum kiln_status read_dictionary(struct kiln_build *build, struct kiln_build_env *env,
                                         const char *path, struct kiln_error *out_error)
 {
@@ -53,8 +68,10 @@ static enum kiln_status read_dictionary(struct kiln_build *build, struct kiln_bu
                : json_is_integer(value)
                    ? kiln_arena_printf(&build->arena, "%lld", (long long)json_integer_value(value))
                    : NULL;
-        if (strcmp(key, "MCU") == 0)
+        if (strcmp(key, "MCU") == 0) {
             env->is.chip = text;
+            env->is.chip_is_line = is_line(text);
+        }
         kiln_build_option(build, env, name, text, kiln_build_json_place(build, &json, key));
     }
     json_decref(json.root);
@@ -108,7 +125,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
     if (env == NULL)
         return KILN_OK; /* told at the end: the arena has failed */
     if (out == NULL) {
-        kiln_build_not_ready(build, env, "it is not built yet: make menuconfig, then make");
+        kiln_build_unbuilt(build, env, "make menuconfig, then make");
         return KILN_OK;
     }
     KILN_TRY(read_dictionary(build, env, kiln_build_path(build, out, "klipper.dict"), out_error));

@@ -224,8 +224,8 @@ static void fill_build(struct kiln_pio_target *t)
     }
     t->folder = kiln_build_path(t->build, dir->texts[0], t->env->is.name);
     if (!kiln_folder_exists(t->folder)) {
-        kiln_build_not_ready(t->build, t->env, "it is not built yet: pio run -e %s",
-                             t->env->is.name);
+        kiln_build_unbuilt(t->build, t->env,
+                           kiln_arena_printf(&t->build->arena, "pio run -e %s", t->env->is.name));
         return;
     }
     t->env->is.elf = newest(t, ".elf");

@@ -122,20 +122,44 @@ static const struct kiln_project_environment *named(const struct kiln_project *p
 }
 
 /* "a, b, c" as far as there is room. */
+static bool add_name(char *text, size_t size, const char *name)
+{
+    size_t len = strlen(text);
+
+    if (strlen(name) + 8 > size - len) {
+        snprintf(text + len, size - len, ", ...");
+        return false;
+    }
+    snprintf(text + len, size - len, "%s%s", len > 0 ? ", " : "", name);
+    return true;
+}
+
 static void list_names(const struct kiln_project *project, char *text, size_t size)
 {
-    size_t len = 0;
-
     text[0] = '\0';
-    for (size_t i = 0; i < project->environment_count && len < size; i++) {
-        const char *name = project->environments[i].name;
+    /* Those that could be flashed come first. */
+    for (int unbuilt = 0; unbuilt <= 1; unbuilt++)
+        for (size_t i = 0; i < project->environment_count; i++)
+            if (project->environments[i].unbuilt == (unbuilt == 1) &&
+                !add_name(text, size, project->environments[i].name))
+                return;
+}
 
-        if (strlen(name) + 8 > size - len) {
-            snprintf(text + len, size - len, ", ...");
-            return;
-        }
-        len += (size_t)snprintf(text + len, size - len, "%s%s", i > 0 ? ", " : "", name);
-    }
+static enum kiln_status several(const struct kiln_project *project, const char *list,
+                                struct kiln_error *out_error)
+{
+    char defaults[180] = "";
+
+    if (project->default_count < 2)
+        return kiln_project_fail(out_error, KILN_E_ARG,
+                                 "there are %zu environments and -e does not say which: %s",
+                                 project->environment_count, list);
+    for (size_t i = 0; i < project->default_count; i++)
+        if (!add_name(defaults, sizeof defaults, project->defaults[i]))
+            break;
+    return kiln_project_fail(out_error, KILN_E_ARG,
+                             "default_envs names %zu environments and -e does not say which: %s",
+                             project->default_count, defaults);
 }
 
 enum kiln_status kiln_project_choose(const struct kiln_project *project, const char *name,
@@ -155,15 +179,14 @@ enum kiln_status kiln_project_choose(const struct kiln_project *project, const c
         return KILN_OK;
     if (project->environment_count == 0)
         return kiln_project_fail(out_error, KILN_E_ARG, "the project has no environment");
-    status = name == NULL && project->default_error != NULL
-                 ? kiln_project_fail(out_error, KILN_E_FILE, "default_envs: %.250s",
-                                     project->default_error)
-             : name != NULL
-                 ? kiln_project_fail(out_error, KILN_E_ARG,
-                                     "there is no environment '%.60s' here, only %s", name, list)
-                 : kiln_project_fail(out_error, KILN_E_ARG,
-                                     "there are %zu environments and -e does not say which: %s",
-                                     project->environment_count, list);
+    if (name == NULL && project->default_error != NULL)
+        status = kiln_project_fail(out_error, KILN_E_FILE, "default_envs: %.250s",
+                                   project->default_error);
+    else if (name != NULL)
+        status = kiln_project_fail(out_error, KILN_E_ARG,
+                                   "there is no environment '%.60s' here, only %s", name, list);
+    else
+        status = several(project, list, out_error);
     if (out_error != NULL)
         out_error->hint = KILN_HINT_CHOOSE_ENVIRONMENT;
     return status;

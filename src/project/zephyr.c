@@ -70,12 +70,35 @@ struct image {
     struct kiln_build *build;
     struct kiln_build_env *env;
     struct kiln_yaml yaml;
+    const char *root;   /* the whole build */
     const char *folder; /* of the image's runners.yaml */
     const char *name;   /* of the domain */
     bool leads;         /* the facts of the environment are those of this image */
 };
 
-/* config.KEY as a path, if the file is there. Of a build that was moved, the file lies beside runners.yaml. */
+/*
+ * The file that runners.yaml means. It writes whole paths: of a build that was moved, or that came from another
+ * computer, what stands behind the build folder's name is looked for here, then the name beside runners.yaml.
+ */
+static const char *located(struct image *image, const char *text)
+{
+    const char *path = kiln_build_path(image->build, image->folder, text), *at = text, *moved;
+    const char *name = kiln_arena_printf(&image->build->arena, "/%s/", kiln_path_base(image->root));
+
+    while (name != NULL && !kiln_file_exists(path) && (at = strstr(at, name)) != NULL) {
+        at += strlen(name);
+        moved = kiln_build_path(image->build, image->root, at);
+        if (kiln_file_exists(moved))
+            return moved;
+        at--;
+    }
+    if (kiln_file_exists(path))
+        return path;
+    moved = kiln_build_path(image->build, image->folder, kiln_path_base(text));
+    return kiln_file_exists(moved) ? moved : path;
+}
+
+/* config.KEY as a path, if the file is there. */
 static const char *output(struct image *image, const char *key,
                           struct kiln_project_place *out_place)
 {
@@ -86,9 +109,7 @@ static const char *output(struct image *image, const char *key,
     *out_place = kiln_yaml_place(image->build, &image->yaml, node);
     if (text == NULL)
         return NULL;
-    path = kiln_build_path(image->build, image->folder, text);
-    if (!kiln_file_exists(path))
-        path = kiln_build_path(image->build, image->folder, kiln_path_base(text));
+    path = located(image, text);
     return kiln_file_exists(path) ? path : NULL;
 }
 
@@ -124,7 +145,7 @@ static void add_argument_file(struct image *image, const char *file_argument,
 
     if (path == NULL || address == NULL || !kiln_build_number(address, &file.address))
         return;
-    file.path = kiln_build_path(image->build, image->folder, path);
+    file.path = located(image, path);
     file.missing = !kiln_file_exists(file.path);
     kiln_build_file(image->build, image->env, &file);
 }
@@ -273,11 +294,12 @@ static void take_runner(struct image *image)
 }
 
 static enum kiln_status load_image(struct kiln_build *build, struct kiln_build_env *env,
-                                   const char *folder, const char *name, bool leads,
-                                   struct kiln_error *out_error)
+                                   const char *root, const char *folder, const char *name,
+                                   bool leads, struct kiln_error *out_error)
 {
     struct image image = {.build = build,
                           .env = env,
+                          .root = root,
                           .folder = kiln_build_path(build, folder, "zephyr"),
                           .name = name,
                           .leads = leads};
@@ -354,8 +376,9 @@ static enum kiln_status load_domains(struct kiln_build *build, struct kiln_build
         size_t this = i == 0 ? at : i <= at ? i - 1 : i;
 
         if (names[this] != NULL)
-            status = load_image(build, env, domain_folder(build, &yaml, folder, names[this]),
-                                names[this], i == 0, out_error);
+            status =
+                load_image(build, env, folder, domain_folder(build, &yaml, folder, names[this]),
+                           names[this], i == 0, out_error);
     }
     if (status == KILN_OK && count == 0)
         kiln_build_not_ready(build, env, "%s names no domain to flash; build it: west build",
@@ -376,7 +399,7 @@ static enum kiln_status load_build(struct kiln_build *build, const char *name,
     if (kiln_file_exists(kiln_build_path(build, folder, "domains.yaml")))
         KILN_TRY(load_domains(build, env, folder, out_error));
     else
-        KILN_TRY(load_image(build, env, folder, "application", true, out_error));
+        KILN_TRY(load_image(build, env, folder, folder, "application", true, out_error));
     kiln_build_stale(build, env,
                      (const char *const[]){"src", "prj.conf", "CMakeLists.txt", "boards", NULL},
                      "west build");
@@ -399,7 +422,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
     }
     env = names.count == 0 ? kiln_build_environment(build, "build") : NULL;
     if (env != NULL)
-        kiln_build_not_ready(build, env, "it is not built yet: west build -b BOARD");
+        kiln_build_unbuilt(build, env, "west build -b BOARD");
     return KILN_OK;
 }
 

@@ -288,6 +288,27 @@ static void zephyr_with_two_domains(void **state)
     kiln_project_free(project);
 }
 
+/* A build that was made elsewhere: the whole paths of runners.yaml mean what lies here. */
+static void zephyr_builds_may_be_moved(void **state)
+{
+    (void)state;
+    zephyr_image("build",
+                 "flash-runner: esp32\nconfig:\n  bin_file: zephyr.bin\nargs:\n  esp32:\n"
+                 "    - --esp-app-address=0x10000\n    - --esp-boot-address=0x1000\n"
+                 "    - --esp-flash-bootloader=/home/x/build/app/build/esp-idf/boot/loader.bin\n",
+                 "CONFIG_SOC=\"esp32\"\n");
+    write_text("build/zephyr/zephyr.bin", "x");
+    write_text("build/esp-idf/boot/loader.bin", "x");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    assert_null(env->not_ready);
+    assert_file(env, 0, "loader.bin", 0x1000);
+    assert_non_null(strstr(env->files[0].path, root));
+    assert_file(env, 1, "zephyr.bin", 0x10000);
+    kiln_project_free(project);
+}
+
 static void zephyr_boards_have_builds_of_their_own(void **state)
 {
     static const char runners[] = "flash-runner: uf2\nconfig:\n  elf_file: zephyr.elf\n";
@@ -385,6 +406,7 @@ int main(void)
         WITH_ROOT(esp_idf),
         WITH_ROOT(zephyr_with_sysbuild),
         WITH_ROOT(zephyr_with_two_domains),
+        WITH_ROOT(zephyr_builds_may_be_moved),
         WITH_ROOT(zephyr_boards_have_builds_of_their_own),
         WITH_ROOT(klipper_and_arduino),
         WITH_ROOT(boot_app0_is_made),

@@ -318,7 +318,8 @@ static void unclear_defaults_leave_the_environments(void **state)
     write_text("platformio.ini", "[platformio]\ndefault_envs = a, b\n[env:a]\n[env:b]\n[env:c]\n");
     project = open_project();
     assert_int_equal(kiln_project_choose(project, NULL, &env, &error), KILN_E_ARG);
-    assert_non_null(strstr(error.message, "a, b"));
+    assert_non_null(strstr(error.message, "default_envs names 2 environments"));
+    assert_non_null(strstr(error.message, ": a, b"));
     kiln_project_free(project);
 }
 
@@ -443,6 +444,22 @@ static void klipper_is_placed_by_its_elf_file(void **state)
     kiln_project_free(project);
 }
 
+/* Of the F103 there are boards of several sizes, and Klipper names the same part for all of them. */
+static void klipper_means_the_whole_line(void **state)
+{
+    (void)state;
+    copy_example("stm32f405-v1.bin", "out/klipper.bin");
+    write_text("out/klipper.dict", "{\"config\": {\"MCU\": \"stm32f103xe\"}}");
+    struct kiln_project *project = open_project();
+
+    assert_true(environment(project, NULL)->chip_is_line);
+    kiln_project_free(project);
+    write_text("out/klipper.dict", "{\"config\": {\"MCU\": \"stm32f405xx\"}}");
+    project = open_project();
+    assert_false(environment(project, NULL)->chip_is_line);
+    kiln_project_free(project);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -463,6 +480,7 @@ int main(void)
         WITH_ROOT(arduino_cores_are_looked_into),
         WITH_ROOT(arduino_on_an_avr),
         WITH_ROOT(klipper_is_placed_by_its_elf_file),
+        WITH_ROOT(klipper_means_the_whole_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
