@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A project's folder made on the spot, for tests of what Kiln reads in it. */
-#ifndef TESTS_PROJECT_FOLDER_H
-#define TESTS_PROJECT_FOLDER_H
+#ifndef KILN_TESTS_UNIT_PROJECT_FOLDER_H
+#define KILN_TESTS_UNIT_PROJECT_FOLDER_H
 
 #include <setjmp.h>
 #include <stdarg.h>

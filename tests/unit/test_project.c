@@ -295,7 +295,7 @@ static void zephyr_builds_may_be_moved(void **state)
     zephyr_image("build",
                  "flash-runner: esp32\nconfig:\n  bin_file: zephyr.bin\nargs:\n  esp32:\n"
                  "    - --esp-app-address=0x10000\n    - --esp-boot-address=0x1000\n"
-                 "    - --esp-flash-bootloader=/home/x/build/app/build/esp-idf/boot/loader.bin\n",
+                 "    - --esp-flash-bootloader=/gone/build/app/build/esp-idf/boot/loader.bin\n",
                  "CONFIG_SOC=\"esp32\"\n");
     write_text("build/zephyr/zephyr.bin", "x");
     write_text("build/esp-idf/boot/loader.bin", "x");
