@@ -3,6 +3,7 @@
 #ifndef KILN_MAP_H
 #define KILN_MAP_H
 
+#include <kiln/chip.h>
 #include <kiln/image.h>
 #include <kiln/status.h>
 
@@ -44,11 +45,12 @@ struct kiln_map {
 
 /*
  * What writing these files touches, without a board: parts are the partitions of a table among the files,
- * else the sectors of a DfuSe layout string, else the files' own stretches. ARG if a file has no address or
- * `layout` (may be NULL) is no layout string.
+ * else the sectors of a DfuSe layout string, else those of `chip` (of an STM32 the largest part of the row), else
+ * the files' own stretches. ARG if a file has no address or `layout` is no layout string. Both may be NULL.
  */
 KILN_API KILN_MUST_USE enum kiln_status kiln_map_of_images(const struct kiln_image *const *images,
                                                            size_t count, const char *layout,
+                                                           const struct kiln_chip *chip,
                                                            struct kiln_map *out_map,
                                                            struct kiln_error *out_error);
 KILN_API void kiln_map_dispose(struct kiln_map *map);

@@ -70,3 +70,18 @@ const struct kiln_chip *kiln_chip_find(const char *name)
             return chip;
     return kiln_stm32_find(name);
 }
+
+bool kiln_chip_pages(const struct kiln_chip *chip, size_t index, struct kiln_chip_pages *out_pages)
+{
+    const struct kiln_stm32_run *run = chip->stm32 != NULL ? chip->stm32->org[0].run : NULL;
+
+    out_pages->start = KILN_STM32_FLASH_BASE;
+    for (size_t i = 0; run != NULL && i < KILN_STM32_RUN_MAX && run[i].count != 0; i++) {
+        out_pages->count = run[i].count;
+        out_pages->size = run[i].size;
+        if (i == index)
+            return true;
+        out_pages->start += (uint64_t)run[i].count * run[i].size;
+    }
+    return false;
+}

@@ -60,4 +60,13 @@ const struct kiln_chip *kiln_chip_find(const char *name);
  * files write it ("stm32f103c8t6", "gd32f303"): true where a program without a bootloader starts there. */
 bool kiln_chip_flash_base(const char *part, uint64_t *out_base);
 
+/* Equal pages of flash behind each other. */
+struct kiln_chip_pages {
+    uint64_t start; /* bus address */
+    uint32_t count, size;
+};
+
+/* Run number `index` of the flash of the row's largest part; false after the last, or if the row does not tell. */
+bool kiln_chip_pages(const struct kiln_chip *chip, size_t index, struct kiln_chip_pages *out_pages);
+
 #endif

@@ -161,7 +161,8 @@ static const char *const flash_examples[] = {
     "kiln flash --monitor",
     "flash the project here and show what the board says",
     "kiln flash -n --map --svg map.svg firmware.elf",
-    "the same as a map of the flash, also as a picture for a report",
+    "the same as a map of the flash, also as a picture for a report; several boards: map-1.svg, "
+    "...",
     NULL};
 
 const struct cli_command cli_cmd_flash = {

@@ -370,12 +370,12 @@ static int run_merge(struct cli *cli)
 
 /* ---- map ---- */
 
-static int draw_map(struct cli *cli, const struct kiln_map *map)
+static int draw_map(struct cli *cli, const char *title, const struct kiln_map *map)
 {
     json_t *object;
     char *line;
 
-    if (cli->args.svg != NULL && !cli_map_svg(map, cli->args.svg)) {
+    if (cli->args.svg != NULL && !cli_map_svg(map, title, cli->args.svg)) {
         fprintf(stderr, "kiln: %s cannot be written: %s\n", cli->args.svg, strerror(errno));
         return 12;
     }
@@ -395,17 +395,21 @@ static int draw_map(struct cli *cli, const struct kiln_map *map)
 static int run_map(struct cli *cli)
 {
     struct kiln_error error = {0};
+    const struct kiln_chip *chip = cli->args.chip != NULL ? kiln_chip_named(cli->args.chip) : NULL;
     struct kiln_map map = {0};
     struct cli_files files;
-    int status = cli_files_load(cli, 1, &files);
+    int status;
 
+    if (cli->args.chip != NULL && chip == NULL)
+        return cli_usage(cli, "no chip is called '%s'; `kiln chip` lists all", cli->args.chip);
+    status = cli_files_load(cli, 1, &files);
     if (status != 0)
         return status;
     if (kiln_map_of_images((const struct kiln_image *const *)files.images, files.count,
-                           cli->args.layout, &map, &error) != KILN_OK)
+                           cli->args.layout, chip, &map, &error) != KILN_OK)
         status = cli_fail(cli, &error);
     else
-        status = draw_map(cli, &map);
+        status = draw_map(cli, chip != NULL ? kiln_chip_summary(chip).title : "files", &map);
     kiln_map_dispose(&map);
     cli_files_free(&files);
     return status;
@@ -438,7 +442,9 @@ static const char *const image_examples[] = {
     "kiln image info firmware.bin",
     "what it is and where it belongs",
     "kiln image map boot.bin@0x1000 table.bin@0x8000 app.bin@0x10000",
-    "where files go in the partitions of an ESP flash; with --layout in the sectors of another",
+    "where files go in the partitions of an ESP flash",
+    "kiln image map -c stm32f407vg klipper.elf",
+    "in the sectors of an STM32; --layout tells those of another chip",
     "kiln image convert firmware.elf -o firmware.hex",
     "the loadable part as Intel HEX",
     "kiln image convert firmware.bin -a 0x08008000 -t dfuse -o firmware.dfu",

@@ -216,7 +216,7 @@ static void put_row(FILE *out, const struct kiln_map *map, const struct kiln_map
             y, whole);
 }
 
-bool cli_map_svg(const struct kiln_map *map, const char *path)
+bool cli_map_svg(const struct kiln_map *map, const char *title, const char *path)
 {
     FILE *out = fopen(path, "w");
     double y;
@@ -227,11 +227,15 @@ bool cli_map_svg(const struct kiln_map *map, const char *path)
         return false;
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%zu\">\n%s"
-            "<rect class=\"f\" width=\"100%%\" height=\"100%%\"/>\n",
-            SVG_WIDTH, (map->part_count + 2) * SVG_ROW, svg_style);
+            "<rect class=\"f\" width=\"100%%\" height=\"100%%\"/>\n<title>",
+            SVG_WIDTH, (map->part_count + 3) * SVG_ROW, svg_style);
+    put_escaped(out, title);
+    fputs("</title>\n<text x=\"10\" y=\"20\">", out);
+    put_escaped(out, title);
+    fputs("</text>\n", out);
     for (size_t i = 0; i < map->part_count; i++)
-        put_row(out, map, &map->parts[i], largest(map), 10.0 + (double)i * SVG_ROW);
-    y = 10.0 + (double)map->part_count * SVG_ROW;
+        put_row(out, map, &map->parts[i], largest(map), 10.0 + (double)(i + 1) * SVG_ROW);
+    y = 10.0 + (double)(map->part_count + 1) * SVG_ROW;
     for (int state = KILN_MAP_STATE_COUNT - 1; state >= 0; state--) {
         double x = 10.0 + 220.0 * (KILN_MAP_STATE_COUNT - 1 - state);
 

@@ -4,6 +4,7 @@
 #include "cli/render.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -179,15 +180,40 @@ static void end_job(struct run *run, size_t job, const struct kiln_event_result 
         run->status = status;
 }
 
-static void write_svg(struct run *run, const struct kiln_map *map)
+/* "map.svg" for one board; "map-1.svg", "map-2.svg", ... for several. */
+static void svg_path(const struct run *run, size_t job, char *path, size_t cap)
 {
-    const char *path = run->cli->args.svg;
+    const char *given = run->cli->args.svg, *name = strrchr(given, '/');
+    const char *dot = strrchr(name != NULL ? name : given, '.');
+    size_t stem = dot != NULL ? (size_t)(dot - given) : strlen(given);
 
-    if (path == NULL || cli_map_svg(map, path))
+    if (run->count > 1)
+        snprintf(path, cap, "%.*s-%zu%s", (int)stem, given, job + 1, given + stem);
+    else
+        snprintf(path, cap, "%s", given);
+}
+
+static void take_map(struct run *run, size_t job, const struct kiln_event *event)
+{
+    const struct kiln_map *map = event->plan->map;
+    const struct cli_args *args = &run->cli->args;
+    char path[PATH_MAX], line[PATH_MAX + 300];
+
+    if (map == NULL && (args->map || args->svg != NULL))
+        run->renderer->ops->notice(run->renderer,
+                                   "There is no map: this device tells no addresses, it takes the "
+                                   "file as a whole and puts it where it wants.");
+    if (map == NULL || args->svg == NULL)
         return;
-    fprintf(stderr, "kiln: %s cannot be written: %s\n", path, strerror(errno));
-    if (run->status < 12)
-        run->status = 12;
+    svg_path(run, job, path, sizeof path);
+    if (!cli_map_svg(map, event->device, path)) {
+        fprintf(stderr, "kiln: %s cannot be written: %s\n", path, strerror(errno));
+        if (run->status < 12)
+            run->status = 12;
+    } else if (run->count > 1) {
+        snprintf(line, sizeof line, "The map of %s is %s.", event->device, path);
+        run->renderer->ops->notice(run->renderer, line);
+    }
 }
 
 static void drain_events(struct run *run, size_t job)
@@ -196,8 +222,8 @@ static void drain_events(struct run *run, size_t job)
 
     while (!run->ended[job] && kiln_job_next_event(run->jobs[job], &event, 0)) {
         run->renderer->ops->event(run->renderer, job, &event);
-        if (event.kind == KILN_EVENT_PLAN && event.plan->map != NULL)
-            write_svg(run, event.plan->map);
+        if (event.kind == KILN_EVENT_PLAN)
+            take_map(run, job, &event);
         if (event.kind == KILN_EVENT_RESULT)
             end_job(run, job, event.result);
     }

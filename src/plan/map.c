@@ -3,6 +3,7 @@
 #include "plan/map.h"
 
 #include "base/bytes.h"
+#include "chip/chip.h"
 
 #include <kiln/dfu.h>
 #include <stdio.h>
@@ -303,6 +304,23 @@ static enum kiln_status regions_of_layout(struct kiln_ctx *ctx, const char *layo
     return KILN_OK;
 }
 
+/* The runs of equal sectors of a chip's flash; 0 if the row does not tell. */
+static size_t regions_of_chip(const struct kiln_chip *chip, struct kiln_region *regions)
+{
+    struct kiln_chip_pages pages;
+    size_t count = 0;
+
+    while (count < KILN_DFU_MEMORY_MAX && kiln_chip_pages(chip, count, &pages)) {
+        regions[count++] = (struct kiln_region){.name = "FLASH",
+                                                .start = pages.start,
+                                                .size = (uint64_t)pages.count * pages.size,
+                                                .page = pages.size,
+                                                .access = KILN_REGION_READ | KILN_REGION_ERASE |
+                                                          KILN_REGION_WRITE};
+    }
+    return count;
+}
+
 static const struct kiln_esp_partition *find_table(const struct kiln_image *const *images,
                                                    size_t count, size_t *out_count)
 {
@@ -338,8 +356,8 @@ static enum kiln_status parts_of_images(struct kiln_ctx *ctx,
 }
 
 static enum kiln_status map_images(struct kiln_ctx *ctx, const struct kiln_image *const *images,
-                                   size_t count, const char *layout, struct ops *ops,
-                                   struct kiln_map *map)
+                                   size_t count, const char *layout, const struct kiln_chip *chip,
+                                   struct ops *ops, struct kiln_map *map)
 {
     struct kiln_region regions[KILN_DFU_MEMORY_MAX];
     const struct kiln_esp_partition *table;
@@ -356,6 +374,9 @@ static enum kiln_status map_images(struct kiln_ctx *ctx, const struct kiln_image
             end = KILN_MAX(end, (uint64_t)table[i].offset + table[i].size);
         regions[0] = (struct kiln_region){.size = end, .page = 4096, .access = 7};
     } else {
+        region_count = chip != NULL ? regions_of_chip(chip, regions) : 0;
+    }
+    if (region_count == 0) {
         KILN_TRY(parts_of_images(ctx, images, count, map));
         return paint(ctx, ops, map);
     }
@@ -364,8 +385,8 @@ static enum kiln_status map_images(struct kiln_ctx *ctx, const struct kiln_image
 }
 
 enum kiln_status kiln_map_of_images(const struct kiln_image *const *images, size_t count,
-                                    const char *layout, struct kiln_map *out_map,
-                                    struct kiln_error *out_error)
+                                    const char *layout, const struct kiln_chip *chip,
+                                    struct kiln_map *out_map, struct kiln_error *out_error)
 {
     struct kiln_virtual_clock clock;
     struct kiln_ctx ctx;
@@ -375,7 +396,7 @@ enum kiln_status kiln_map_of_images(const struct kiln_image *const *images, size
     kiln_virtual_clock_init(&clock); /* nothing here waits */
     kiln_ctx_init(&ctx, &clock.base);
     *out_map = (struct kiln_map){0};
-    status = map_images(&ctx, images, count, layout, &ops, out_map);
+    status = map_images(&ctx, images, count, layout, chip, &ops, out_map);
     free(ops.item);
     if (status != KILN_OK)
         kiln_map_dispose(out_map);
