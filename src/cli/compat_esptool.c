@@ -218,21 +218,29 @@ static int run_words(struct esptool *e, const struct esptool_words *words)
     return run_command(e, words, at + 1);
 }
 
-static int run_esptool(struct cli *cli)
+static int run_line(struct esptool *e)
 {
-    struct esptool e = {.cli = cli,
-                        .program = cli->program != NULL ? cli->program : "kiln esptool"};
+    const struct cli *cli = e->cli;
     struct esptool_words words = {0};
     int status;
 
     if (cli->program != NULL && strstr(cli->program, ".py") != NULL)
-        esptool_warning(&e, "DEPRECATED: '%s' is deprecated. Please use 'esptool' instead.",
+        esptool_warning(e, "DEPRECATED: '%s' is deprecated. Please use 'esptool' instead.",
                         cli->program);
-    status = esptool_load_config(&e);
+    status = esptool_load_config(e);
     if (status == 0)
-        status = esptool_expand_words(&e, cli->args.operand_count, cli->args.operands, &words);
-    if (status == 0)
-        status = run_words(&e, &words);
+        status = esptool_expand_words(e, cli->args.operand_count, cli->args.operands, &words);
+    return status != 0 ? status : run_words(e, &words);
+}
+
+static int run_esptool(struct cli *cli)
+{
+    struct esptool e = {.cli = cli,
+                        .program = cli->program != NULL ? cli->program : "kiln esptool"};
+    int status = 0;
+
+    if (!esptool_complete(&e, &status))
+        status = run_line(&e);
     for (size_t i = 0; i < e.kept_count; i++)
         free(e.kept[i]);
     free(e.kept);

@@ -177,9 +177,20 @@ void *esptool_keep(struct esptool *e, void *pointer);
 /* Appends a word; the array belongs to `e`. */
 bool esptool_add_word(struct esptool *e, struct esptool_words *words, char *word);
 
+/* Takes one word off the front of `*text` in place, as a shell would. NULL at the end of the line; *out_good
+ * is false if a quote is open there. */
+char *esptool_next_word(char **text, bool *out_good);
+
+/* Answers a shell that asks how to complete a word. False: nobody asks. */
+bool esptool_complete(struct esptool *e, int *out_status);
+
 /* Words of the command line with @FILE replaced by the words of that file and old option names by the new
  * ones. 0 or exit status. */
 int esptool_expand_words(struct esptool *e, size_t count, char **words, struct esptool_words *out);
+
+/* The option of that name or alias, NULL if there is none. */
+const struct esptool_option *esptool_find_option(const struct esptool_option *const *options,
+                                                 const char *name, size_t len);
 
 /*
  * Parses `words` from `*at` on. Without `interspersed` it stops at the first operand, where *at is then.

@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define BOOT_BAUD   115200
 #define PORTS_MAX   64
 #define WITHOUT_END 1000000u /* tries to connect */
 
@@ -115,6 +115,25 @@ void esptool_board_look(struct esptool_board *b)
     kiln_esp_session_about(b->session, &b->about);
 }
 
+/* Folders 1 and 2 below $KILN_STUB_DIR are, as with esptool, stubs of these versions. NULL: the usual place, where
+ * stubs are of version 2. */
+static const char *stub_dir(struct esptool_board *b)
+{
+    const char *version = b->e->args.stub_version;
+    const char *dir = getenv("KILN_STUB_DIR");
+    size_t size = version != NULL && dir != NULL ? strlen(dir) + 3 : 0;
+    char *path = size > 0 ? esptool_keep(b->e, malloc(size)) : NULL;
+
+    b->other_stub = false;
+    if (path != NULL) {
+        snprintf(path, size, "%s/%s", dir, version);
+        if (access(path, X_OK) == 0)
+            return path;
+    }
+    b->other_stub = version != NULL && strcmp(version, "2") != 0;
+    return NULL;
+}
+
 static int create_session(struct esptool_board *b, const char *port)
 {
     const struct esptool_args *args = &b->e->args;
@@ -125,6 +144,7 @@ static int create_session(struct esptool_board *b, const char *port)
     options.reset_sequence = b->e->config.reset_sequence;
     options.run_sequence = b->e->config.run_sequence;
     options.timing = b->e->config.timing;
+    options.stub_dir = stub_dir(b);
     options.baud = (uint32_t)args->baud;
     options.connect_attempts = attempts_of(b->e);
     options.before = before_of(args->before);
@@ -330,13 +350,23 @@ static int connect_any(struct esptool_board *b, const struct kiln_device_list *l
                          count);
 }
 
+/* Where the port alone would be asked for a rate that is none. */
+static int check_rate(const struct esptool *e)
+{
+    if (e->args.baud > 0 && e->args.baud <= UINT32_MAX)
+        return 0;
+    return esptool_uncaught(e, "Not a valid baudrate: %lld", (long long)e->args.baud);
+}
+
 static int connect_board(struct esptool_board *b)
 {
     const char *env = getenv("ESPTOOL_OPEN_PORT_ATTEMPTS");
     struct kiln_device_list list = {0};
     struct kiln_error error = {0};
-    int status;
+    int status = check_rate(b->e);
 
+    if (status != 0)
+        return status;
     if (env != NULL && !esptool_decimal(env, &b->e->config.open_port_attempts))
         return esptool_uncaught(b->e, "Invalid value for ESPTOOL_OPEN_PORT_ATTEMPTS.");
     if (b->e->args.port != NULL)
@@ -414,6 +444,9 @@ static int start_stub(struct esptool_board *b)
                         "Stub flasher has been disabled: %s. Set --no-stub to suppress this "
                         "warning.",
                         b->about.no_stub_reason);
+    if (uploads && b->other_stub)
+        esptool_warning(b->e, "%s stub version %s doesn't exist, using 2 instead.", b->about.title,
+                        b->e->args.stub_version);
     if (uploads)
         esptool_print(b->e, "Uploading stub flasher...");
     if (kiln_esp_session_start(b->session) != KILN_OK)

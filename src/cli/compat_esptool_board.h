@@ -34,6 +34,7 @@ struct esptool_board {
     struct kiln_esp_session *session;
     struct kiln_esp_about about;
     struct esptool_watch watch;
+    bool other_stub;      /* there is no stub of the version that was asked for */
     bool started_program; /* what was loaded runs: no reset at the end */
 };
 

@@ -215,6 +215,15 @@ static bool is_name(const struct esptool_option *option, const char *name, size_
             strncmp(option->alias, name, len) == 0);
 }
 
+const struct esptool_option *esptool_find_option(const struct esptool_option *const *options,
+                                                 const char *name, size_t len)
+{
+    for (; options != NULL && *options != NULL; options++)
+        if (is_name(*options, name, len))
+            return *options;
+    return NULL;
+}
+
 /* The index of the option of that name, OPTIONS_MAX if there is none. */
 static size_t find(const struct parse *p, const char *name, size_t len)
 {

@@ -128,9 +128,7 @@ bool esptool_decimal(const char *text, int64_t *out)
 
 /* ---- @FILE ---- */
 
-/* Takes one word off the front of `*text` in place, as a shell would. NULL at the end of the line; *out_good
- * is false if a quote is open there. */
-static char *next_word(char **text, bool *out_good)
+char *esptool_next_word(char **text, bool *out_good)
 {
     char *in = *text, *start, *out;
     char quote = '\0';
@@ -163,7 +161,7 @@ static int expand_line(struct esptool *e, char *line, const char *path, struct e
     bool good;
     char *word;
 
-    while ((word = next_word(&line, &good)) != NULL) {
+    while ((word = esptool_next_word(&line, &good)) != NULL) {
         if (!good)
             return esptool_uncaught(e, "'%s': a quotation mark is not closed", path);
         if (!esptool_add_word(e, out, word))

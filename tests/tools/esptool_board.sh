@@ -117,6 +117,20 @@ says 'Secure Boot: Disabled'
 run 2 --no-stub --port sim:esp32c3 write-flash 0xd00 one.bin 0x1d00 one.bin
 says 'Detected overlap at address: 0x1d00'
 
+run 1 --no-stub --baud -5 --port sim:esp32 flash-id
+says 'Not a valid baudrate: -5'
+run 0 --stub-version 1 --port sim:esp32 flash-id
+says "ESP32 stub version 1 doesn't exist, using 2 instead."
+run 0 --stub-version 2 --port sim:esp32 flash-id
+says_not warning
+run 0 --no-stub --stub-version 1 --port sim:esp32 flash-id
+says_not warning
+mkdir -p stubs/2
+export KILN_STUB_DIR="$work/stubs"
+run 0 --stub-version 2 --port sim:esp32 flash-id
+unset KILN_STUB_DIR
+says 'stubs/2/esp32.json: No such file'
+
 run 0 $rom flash-id -sc 6,0x7,8,9,11
 says 'Configuring SPI flash mode (CLK:6, Q:7, D:8, HD:9, CS:11)...'
 run 0 $rom flash-id -sc hspi

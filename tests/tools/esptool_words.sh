@@ -139,6 +139,51 @@ unset ESPTOOL_OPEN_PORT_ATTEMPTS
 mkdir folder
 status 1 -c esp32 elf2image -o folder "$elf"
 
+# Completion, asked for as the shells ask.
+ln -s "$kiln" esptool
+completes()
+{
+    words=$1
+    number=$2
+    shift 2
+    COMP_WORDS=$words COMP_CWORD=$number _ESPTOOL_COMPLETE=bash_complete ./esptool >out 2>err ||
+        { echo "completion of '$words' fails"; failed=1; }
+    got=$(sed 's/^plain,//' out | tr '\n' ' ')
+    [ "$got" = "${*:+$* }" ] || { echo "'$words' is completed to: $got, not $*"; failed=1; }
+}
+completes 'esptool wr' 1 write-flash write-flash-status write-mem
+completes 'esptool --ch' 1 --chip
+completes 'esptool --chip esp32c6' 2 esp32c6 esp32c61
+completes 'esptool --chip=esp32h2' 1 esp32h2 esp32h21
+completes 'esptool --chip = esp32h2' 3 esp32h2 esp32h21
+completes 'esptool -c esp32 --before no-reset fla' 5 flash-id
+completes 'esptool --port-filter vid=1 pid=2 merge-bin --format u' 6 uf2
+completes 'esptool merge-bin -o ' 3 file,
+completes 'esptool write-flash 0x1000 fi' 3 file,fi
+completes 'esptool write-flash --flash-m' 2 --flash-mode
+completes 'esptool write-flash -fm dio --flash-m' 4
+completes 'esptool read-flash 0 ' 3
+completes 'esptool read-flash 0 1 ' 4 file,
+completes 'esptool -b 92' 2 921600
+completes 'esptool nonsense wri' 2 write-flash write-flash-status write-mem
+COMP_WORDS='esptool --ch' COMP_CWORD=1 _ESPTOOL_COMPLETE=zsh_complete ./esptool >out
+[ "$(tr '\n' '|' <out)" = 'plain|--chip|what the chip is|' ] || { echo "zsh gets: $(cat out)"; failed=1; }
+COMP_WORDS='esptool --ch' COMP_CWORD=--ch _ESPTOOL_COMPLETE=fish_complete ./esptool >out
+[ "$(cat out)" = "$(printf 'plain,--chip\twhat the chip is')" ] || { echo "fish gets: $(cat out)"; failed=1; }
+COMP_WORDS='esptool flash' COMP_CWORD=flash _ESPTOOL_COMPLETE=fish_complete ./esptool >out
+grep -q '^plain,flash-id' out || { echo "fish gets: $(cat out)"; failed=1; }
+_ESPTOOL_COMPLETE=tcsh_source ./esptool >out && { echo "a shell that nobody knows gets a script"; failed=1; }
+for shell in zsh fish; do
+    _ESPTOOL_COMPLETE=${shell}_source ./esptool | grep -q "_ESPTOOL_COMPLETE=${shell}_complete" ||
+        { echo "no script for $shell"; failed=1; }
+done
+# shellcheck disable=SC2016
+PATH=.:$PATH bash -c 'eval "$(_ESPTOOL_COMPLETE=bash_source esptool)"
+    complete -p esptool | grep -q -- "-F _esptool_words" || exit 1
+    COMP_WORDS=(esptool --chip esp32c3 era) COMP_CWORD=3
+    _esptool_words esptool
+    [ "${COMPREPLY[*]}" = "erase-flash erase-region" ]' || { echo "bash completes nothing"; failed=1; }
+
 ln -s "$kiln" esptool.py
 ./esptool.py -h >out 2>err || { echo "esptool.py -h fails"; failed=1; }
 said "DEPRECATED"
