@@ -154,6 +154,8 @@ struct kiln_esp_security_report {
     uint32_t flags;
     uint8_t crypt_count;
     uint8_t key_purpose[7];
+    bool has_keys;           /* the purposes mean something on this chip */
+    const char *key_name[7]; /* of the purposes, "UNKNOWN" if it has none */
     bool has_chip_id;
     uint32_t chip_id, api_version;
 };

@@ -1,6 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "chip/esp.h"
 
+/* Purposes that all these chips have. */
+#define COMMON_KEYS                                                                             \
+    [0] = "USER/EMPTY", [4] = "XTS_AES_128_KEY", [5] = "HMAC_DOWN_ALL", [6] = "HMAC_DOWN_JTAG", \
+    [7] = "HMAC_DOWN_DIGITAL_SIGNATURE", [8] = "HMAC_UP", [9] = "SECURE_BOOT_DIGEST0",          \
+    [10] = "SECURE_BOOT_DIGEST1", [11] = "SECURE_BOOT_DIGEST2"
+#define AES256_KEYS [2] = "XTS_AES_256_KEY_1", [3] = "XTS_AES_256_KEY_2"
+#define P384_KEYS   [16] = "ECDSA_KEY_P192", [17] = "ECDSA_KEY_P384_L", [18] = "ECDSA_KEY_P384_H"
+
+const char *const kiln_esp_keys_aes128[KILN_ESP_KEY_NAMES] = {COMMON_KEYS, [1] = "RESERVED"};
+const char *const kiln_esp_keys_aes256[KILN_ESP_KEY_NAMES] = {COMMON_KEYS,
+                                                              AES256_KEYS, [1] = "RESERVED"};
+const char *const kiln_esp_keys_ecdsa[KILN_ESP_KEY_NAMES] = {COMMON_KEYS,
+                                                             AES256_KEYS, [1] = "ECDSA_KEY"};
+const char *const kiln_esp_keys_manager[KILN_ESP_KEY_NAMES] = {
+    COMMON_KEYS, AES256_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY"};
+const char *const kiln_esp_keys_p384[KILN_ESP_KEY_NAMES] = {
+    COMMON_KEYS, P384_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY"};
+const char *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES] = {
+    COMMON_KEYS,
+    P384_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY", [15] = "XTS_AES_128_PSRAM_KEY"};
+const char *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES] = {
+    COMMON_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY", [15] = "XTS_AES_128_KEY_PSRAM"};
+
 const struct kiln_esp_code kiln_esp_sizes[] = {
     {1u << 20, 0x00, "1MB"},   {2u << 20, 0x10, "2MB"},     {4u << 20, 0x20, "4MB"},
     {8u << 20, 0x30, "8MB"},   {16u << 20, 0x40, "16MB"},   {32u << 20, 0x50, "32MB"},

@@ -33,11 +33,22 @@ struct kiln_esp_name {
     const char *name; /* NULL ends the list */
 };
 
-/* One feature, there if the field has this value. */
+/* Who made a part in the package; index is the field's value. */
+struct kiln_esp_makers {
+    struct kiln_esp_bits field;
+    const char *name[8]; /* NULL: not known */
+};
+
+#define KILN_ESP_NOT_ZERO UINT32_MAX /* as a value: any but 0 */
+
+/* One feature, there if the field has this value, and `also` that one. */
 struct kiln_esp_feature {
     struct kiln_esp_bits field;
     uint32_t value;
-    const char *text; /* NULL ends the list */
+    const char *text;          /* NULL ends the list */
+    struct kiln_esp_bits also; /* width 0: nothing */
+    uint32_t also_value;
+    const struct kiln_esp_makers *maker; /* NULL: not told */
 };
 
 /* An entry of the image header's frequency or size nibble. */
@@ -46,6 +57,16 @@ struct kiln_esp_code {
     uint8_t code;
     const char *name; /* "80m", "4MB" */
 };
+
+/* What a key in eFuses is for; index is the value of its purpose, NULL one that the chip has not. */
+#define KILN_ESP_KEY_NAMES 19
+extern const char *const kiln_esp_keys_aes256[KILN_ESP_KEY_NAMES],
+    *const kiln_esp_keys_aes128[KILN_ESP_KEY_NAMES],
+        *const kiln_esp_keys_ecdsa[KILN_ESP_KEY_NAMES],
+            *const kiln_esp_keys_manager[KILN_ESP_KEY_NAMES],
+                *const kiln_esp_keys_p384[KILN_ESP_KEY_NAMES],
+                    *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES],
+                        *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES];
 
 extern const struct kiln_esp_code kiln_esp_sizes[];
 extern const struct kiln_esp_code kiln_esp8266_sizes[];
@@ -160,6 +181,7 @@ struct kiln_esp_facts {
     uint32_t
         key_block; /* first word of a flash key that can be read: any bit set means programmed */
     struct kiln_esp_bits key_purpose[6]; /* width 0 ends the list */
+    const char *const *key_names; /* KILN_ESP_KEY_NAMES of them; NULL: keys have no purpose */
     struct kiln_esp_value
         spi_pads; /* pins of the flash as SPI_ATTACH takes them, if the ROM does not look */
     uint32_t

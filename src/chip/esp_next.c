@@ -85,6 +85,7 @@ static const struct kiln_esp_facts esp32h2_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_ecdsa,
     .flash_pins = KILN_ESP_GPIOS(0, 27),
     .usb_pins = KILN_ESP_GPIOS(26, 27),
 };
@@ -158,6 +159,7 @@ static const struct kiln_esp_facts esp32h21_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_ecdsa,
     .flash_pins = KILN_ESP_GPIOS(0, 27),
     .usb_pins = KILN_ESP_GPIOS(26, 27),
 };
@@ -231,6 +233,7 @@ static const struct kiln_esp_facts esp32h4_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_p384,
     .flash_pins = KILN_ESP_GPIOS(0, 39),
     .usb_pins = KILN_ESP_GPIOS(13, 14),
 };
@@ -327,6 +330,7 @@ static const struct kiln_esp_facts esp32p4_facts = {
     .drom_end = 0x4c000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_manager,
     .flash_pins = KILN_ESP_GPIOS(0, 54),
     .usb_pins = KILN_ESP_GPIOS(24, 25),
 };
@@ -395,6 +399,7 @@ static const struct kiln_esp_facts esp32e22_facts = {
     .drom_end = 0x40000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_manager,
     .flash_pins = KILN_ESP_GPIOS(0, 52),
     .usb_pins = KILN_ESP_GPIOS(18, 19),
 };
@@ -466,6 +471,7 @@ static const struct kiln_esp_facts esp32s31_facts = {
     .drom_end = 0x54000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_manager,
     .flash_pins = KILN_ESP_GPIOS(0, 60),
     .usb_pins = KILN_ESP_GPIOS(33, 34),
 };

@@ -31,11 +31,23 @@ static const struct kiln_esp_name esp32c2_names[] = {
     {0, 0, NULL},
 };
 
+static const struct kiln_esp_makers esp32c2_flash_maker = {
+    {0x6000885c, 24, 3, 0}, {NULL, "XMC", "GD", "FM", "TT", "ZBIT", NULL, NULL}};
+
 static const struct kiln_esp_feature esp32c2_extra[] = {
-    {{0x6000885c, 29, 3, 0}, 1, "Embedded Flash 4MB"},
-    {{0x6000885c, 29, 3, 0}, 2, "Embedded Flash 2MB"},
-    {{0x6000885c, 29, 3, 0}, 3, "Embedded Flash 1MB"},
-    {{0, 0, 0, 0}, 0, NULL},
+    {.field = {0x6000885c, 29, 3, 0},
+     .value = 1,
+     .text = "Embedded Flash 4MB",
+     .maker = &esp32c2_flash_maker},
+    {.field = {0x6000885c, 29, 3, 0},
+     .value = 2,
+     .text = "Embedded Flash 2MB",
+     .maker = &esp32c2_flash_maker},
+    {.field = {0x6000885c, 29, 3, 0},
+     .value = 3,
+     .text = "Embedded Flash 1MB",
+     .maker = &esp32c2_flash_maker},
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp32c2_frequencies[] = {
@@ -112,12 +124,27 @@ static const struct kiln_esp_name esp32c3_names[] = {
     {0, 0, NULL},
 };
 
+static const struct kiln_esp_makers esp32c3_flash_maker = {
+    {0x60008854, 0, 3, 0}, {NULL, "XMC", "GD", "FM", "TT", "ZBIT", NULL, NULL}};
+
 static const struct kiln_esp_feature esp32c3_extra[] = {
-    {{0x60008850, 27, 3, 0}, 1, "Embedded Flash 4MB"},
-    {{0x60008850, 27, 3, 0}, 2, "Embedded Flash 2MB"},
-    {{0x60008850, 27, 3, 0}, 3, "Embedded Flash 1MB"},
-    {{0x60008850, 27, 3, 0}, 4, "Embedded Flash 8MB"},
-    {{0, 0, 0, 0}, 0, NULL},
+    {.field = {0x60008850, 27, 3, 0},
+     .value = 1,
+     .text = "Embedded Flash 4MB",
+     .maker = &esp32c3_flash_maker},
+    {.field = {0x60008850, 27, 3, 0},
+     .value = 2,
+     .text = "Embedded Flash 2MB",
+     .maker = &esp32c3_flash_maker},
+    {.field = {0x60008850, 27, 3, 0},
+     .value = 3,
+     .text = "Embedded Flash 1MB",
+     .maker = &esp32c3_flash_maker},
+    {.field = {0x60008850, 27, 3, 0},
+     .value = 4,
+     .text = "Embedded Flash 8MB",
+     .maker = &esp32c3_flash_maker},
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp32c3_frequencies[] = {
@@ -174,6 +201,7 @@ static const struct kiln_esp_facts esp32c3_facts = {
     .drom_end = 0x3c800000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_aes128,
     .flash_pins = KILN_ESP_GPIOS(0, 21),
     .usb_pins = KILN_ESP_GPIOS(18, 19),
 };
@@ -254,6 +282,7 @@ static const struct kiln_esp_facts esp32c5_facts = {
     .drom_end = 0x44000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_p384_psram,
     .flash_pins = KILN_ESP_GPIOS(0, 28),
     .usb_pins = KILN_ESP_GPIOS(13, 14),
 };
@@ -282,9 +311,9 @@ static const struct kiln_esp_name esp32c6_names[] = {
 };
 
 static const struct kiln_esp_feature esp32c6_extra[] = {
-    {{0x600b0854, 0, 3, 0}, 1, "Embedded Flash 4MB"},
-    {{0x600b0854, 0, 3, 0}, 2, "Embedded Flash 8MB"},
-    {{0, 0, 0, 0}, 0, NULL},
+    {.field = {0x600b0854, 0, 3, 0}, .value = 1, .text = "Embedded Flash 4MB"},
+    {.field = {0x600b0854, 0, 3, 0}, .value = 2, .text = "Embedded Flash 8MB"},
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp32c6_frequencies[] = {
@@ -343,6 +372,7 @@ static const struct kiln_esp_facts esp32c6_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_aes128,
     .flash_pins = KILN_ESP_GPIOS(0, 30),
     .usb_pins = KILN_ESP_GPIOS(12, 13),
 };
@@ -424,6 +454,7 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_psram,
     .flash_pins = KILN_ESP_GPIOS(0, 30),
     .usb_pins = KILN_ESP_GPIOS(12, 13),
 };

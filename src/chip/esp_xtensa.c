@@ -31,9 +31,9 @@ static const struct kiln_esp_name esp8266_names[] = {
 };
 
 static const struct kiln_esp_feature esp8266_extra[] = {
-    {{0x3ff00050, 4, 1, 0}, 1, "Embedded Flash"},
-    {{0x3ff00058, 16, 1, 0}, 1, "Embedded Flash"},
-    {{0, 0, 0, 0}, 0, NULL},
+    {.field = {0x3ff00050, 4, 1, 0}, .value = 1, .text = "Embedded Flash"},
+    {.field = {0x3ff00058, 16, 1, 0}, .value = 1, .text = "Embedded Flash"},
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp8266_frequencies[] = {
@@ -109,16 +109,38 @@ static const struct kiln_esp_name esp32_names[] = {
 };
 
 static const struct kiln_esp_feature esp32_extra[] = {
-    {{0x3ff5a00c, 1, 1, 0}, 0, "BT"},
-    {{0x3ff5a00c, 0, 1, 0}, 1, "Single Core"},
-    {{0x3ff5a00c, 0, 1, 0}, 0, "Dual Core"},
-    {{0x3ff5a00c, 12, 2, 0}, 3, "160MHz"},
-    {{0x3ff5a00c, 12, 2, 0}, 2, "240MHz"},
-    {{0x3ff5a00c, 9, 3, 0}, 2, "Embedded Flash"},
-    {{0x3ff5a00c, 9, 3, 0}, 4, "Embedded Flash"},
-    {{0x3ff5a00c, 9, 3, 0}, 5, "Embedded Flash"},
-    {{0x3ff5a00c, 9, 3, 0}, 6, "Embedded Flash, Embedded PSRAM"},
-    {{0, 0, 0, 0}, 0, NULL},
+    {.field = {0x3ff5a00c, 1, 1, 0}, .value = 0, .text = "BT"},
+    {.field = {0x3ff5a00c, 0, 1, 0}, .value = 1, .text = "Single Core + LP Core"},
+    {.field = {0x3ff5a00c, 0, 1, 0}, .value = 0, .text = "Dual Core + LP Core"},
+    {.field = {0x3ff5a00c, 12, 2, 0}, .value = 3, .text = "160MHz"},
+    {.field = {0x3ff5a00c, 12, 2, 0}, .value = 2, .text = "240MHz"},
+    {.field = {0x3ff5a00c, 9, 3, 0},
+     .value = 2,
+     .also = {0x3ff5a00c, 2, 1, 0},
+     .text = "Embedded Flash"},
+    {.field = {0x3ff5a00c, 9, 3, 0},
+     .value = 4,
+     .also = {0x3ff5a00c, 2, 1, 0},
+     .text = "Embedded Flash"},
+    {.field = {0x3ff5a00c, 9, 3, 0},
+     .value = 5,
+     .also = {0x3ff5a00c, 2, 1, 0},
+     .text = "Embedded Flash"},
+    {.field = {0x3ff5a00c, 9, 3, 0},
+     .value = 6,
+     .also = {0x3ff5a00c, 2, 1, 0},
+     .text = "Embedded Flash, Embedded PSRAM"},
+    {.field = {0x3ff5a010, 8, 5, 0},
+     .value = KILN_ESP_NOT_ZERO,
+     .text = "Vref calibration in eFuse"},
+    {.field = {0x3ff5a00c, 14, 1, 0}, .value = 1, .text = "BLK3 partially reserved"},
+    {.field = {0x3ff5a018, 0, 2, 0}, .value = 0, .text = "Coding Scheme None"},
+    {.field = {0x3ff5a018, 0, 2, 0}, .value = 1, .text = "Coding Scheme 3/4"},
+    {.field = {0x3ff5a018, 0, 2, 0}, .value = 2, .text = "Coding Scheme Repeat (UNSUPPORTED)"},
+    {.field = {0x3ff5a018, 0, 2, 0},
+     .value = 3,
+     .text = "Coding Scheme None (may contain encoding data)"},
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp32_frequencies[] = {
@@ -198,11 +220,17 @@ static const struct kiln_esp_name esp32s2_names[] = {
 };
 
 static const struct kiln_esp_feature esp32s2_extra[] = {
-    {{0x3f41a050, 21, 4, 0}, 1, "Embedded Flash 2MB"},
-    {{0x3f41a050, 21, 4, 0}, 2, "Embedded Flash 4MB"},
-    {{0x3f41a050, 28, 4, 0}, 1, "Embedded PSRAM 2MB"},
-    {{0x3f41a050, 28, 4, 0}, 2, "Embedded PSRAM 4MB"},
-    {{0, 0, 0, 0}, 0, NULL},
+    {.field = {0x3f41a050, 21, 4, 0}, .value = 1, .text = "Embedded Flash 2MB"},
+    {.field = {0x3f41a050, 21, 4, 0}, .value = 2, .text = "Embedded Flash 4MB"},
+    {.field = {0x3f41a050, 28, 4, 0}, .value = 1, .text = "Embedded PSRAM 2MB"},
+    {.field = {0x3f41a050, 28, 4, 0}, .value = 2, .text = "Embedded PSRAM 4MB"},
+    {.field = {0x3f41a06c, 4, 3, 0},
+     .value = 1,
+     .text = "ADC and temperature sensor calibration in BLK2 of eFuse V1"},
+    {.field = {0x3f41a06c, 4, 3, 0},
+     .value = 2,
+     .text = "ADC and temperature sensor calibration in BLK2 of eFuse V2"},
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp32s2_frequencies[] = {
@@ -262,6 +290,7 @@ static const struct kiln_esp_facts esp32s2_facts = {
     .drom_end = 0x3f3f0000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_aes256,
     .flash_pins = KILN_ESP_GPIOS(0, 21) | KILN_ESP_GPIOS(26, 46),
     .usb_pins = KILN_ESP_GPIOS(19, 20),
 };
@@ -289,14 +318,31 @@ static const struct kiln_esp_name esp32s3_names[] = {
     {0, 0, NULL},
 };
 
+static const struct kiln_esp_makers esp32s3_flash_maker = {
+    {0x60007054, 0, 3, 0}, {NULL, "XMC", "GD", "FM", "TT", "BY", NULL, NULL}};
+static const struct kiln_esp_makers esp32s3_psram_maker = {{0x60007054, 7, 2, 0},
+                                                           {NULL, "AP_3v3", "AP_1v8"}};
+
+#define S3_FLASH(code, what)                                          \
+    {                                                                 \
+        .field = {0x60007050, 27, 3, 0}, .value = code, .text = what, \
+        .maker = &esp32s3_flash_maker                                 \
+    }
+/* The code has a third bit in another word. */
+#define S3_PSRAM(code, high, what)                                                     \
+    {                                                                                  \
+        .field = {0x60007054, 3, 2, 0}, .value = code, .also = {0x60007058, 19, 1, 0}, \
+        .also_value = high, .text = what, .maker = &esp32s3_psram_maker                \
+    }
+
 static const struct kiln_esp_feature esp32s3_extra[] = {
-    {{0x60007050, 27, 3, 0}, 1, "Embedded Flash 8MB"},
-    {{0x60007050, 27, 3, 0}, 2, "Embedded Flash 4MB"},
-    {{0x60007054, 3, 2, 0}, 1, "Embedded PSRAM 8MB"},
-    {{0x60007054, 3, 2, 0}, 2, "Embedded PSRAM 2MB"},
-    {{0x60007054, 3, 2, 0}, 3, "Embedded PSRAM 16MB"},
-    {{0x60007058, 19, 1, 0}, 1, "Embedded PSRAM 4MB"},
-    {{0, 0, 0, 0}, 0, NULL},
+    S3_FLASH(1, "Embedded Flash 8MB"),
+    S3_FLASH(2, "Embedded Flash 4MB"),
+    S3_PSRAM(1, 0, "Embedded PSRAM 8MB"),
+    S3_PSRAM(2, 0, "Embedded PSRAM 2MB"),
+    S3_PSRAM(3, 0, "Embedded PSRAM 16MB"),
+    S3_PSRAM(0, 1, "Embedded PSRAM 4MB"),
+    {.text = NULL},
 };
 
 static const struct kiln_esp_code esp32s3_frequencies[] = {
@@ -315,8 +361,8 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .chip_id = 9,
     .boot_offset = 0x0,
     .uf2_family = 0xc47e5767,
-    .flags = KILN_ESP_WDT_RESET | KILN_ESP_BIG_FLASH | KILN_ESP_CLEAR_FORCE_DL |
-             KILN_ESP_REV0_BY_BLOCK | KILN_ESP_NO_STUB_SB,
+    .flags =
+        KILN_ESP_WDT_RESET | KILN_ESP_BIG_FLASH | KILN_ESP_CLEAR_FORCE_DL | KILN_ESP_REV0_BY_BLOCK,
     .spi = {0x60002000, 0x18, 0x1c, 0x20, 0x58, 0x24, 0x28},
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 40,
@@ -358,6 +404,7 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .drom_end = 0x3e000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
+    .key_names = kiln_esp_keys_aes256,
     .flash_pins = KILN_ESP_GPIOS(0, 21) | KILN_ESP_GPIOS(26, 48),
     .usb_pins = KILN_ESP_GPIOS(19, 20),
     .flash_hd_max = 46,

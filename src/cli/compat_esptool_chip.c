@@ -182,25 +182,6 @@ int esptool_work_chip_id(struct esptool_board *b)
 #define DIS_DOWNLOAD_DCACHE     (1u << 9)
 #define DIS_DOWNLOAD_ICACHE     (1u << 10)
 
-static const char *purpose_name(unsigned purpose)
-{
-    static const char *const names[] = {"USER/EMPTY",
-                                        "ECDSA_KEY",
-                                        "XTS_AES_256_KEY_1",
-                                        "XTS_AES_256_KEY_2",
-                                        "XTS_AES_128_KEY",
-                                        "HMAC_DOWN_ALL",
-                                        "HMAC_DOWN_JTAG",
-                                        "HMAC_DOWN_DIGITAL_SIGNATURE",
-                                        "HMAC_UP",
-                                        "SECURE_BOOT_DIGEST0",
-                                        "SECURE_BOOT_DIGEST1",
-                                        "SECURE_BOOT_DIGEST2",
-                                        "KM_INIT_KEY"};
-
-    return purpose < sizeof names / sizeof names[0] ? names[purpose] : "UNKNOWN";
-}
-
 static void print_flags(const struct esptool *e, uint32_t flags)
 {
     char binary[40] = "0b";
@@ -225,7 +206,7 @@ static void print_keys(const struct esptool *e, const struct kiln_esp_security_r
                                  info->key_purpose[i]);
     esptool_print(e, "Key Purposes: (%s)", text);
     for (unsigned i = 0; i < 6; i++)
-        esptool_print(e, "  BLOCK_KEY%u - %s", i, purpose_name(info->key_purpose[i]));
+        esptool_print(e, "  BLOCK_KEY%u - %s", i, info->key_name[i]);
 }
 
 static void print_restrictions(const struct esptool *e, uint32_t flags)
@@ -253,13 +234,14 @@ int esptool_work_get_security_info(struct esptool_board *b)
             return esptool_board_fail(b);
         esptool_fatal(e, "%s has no get-security-info: %s", b->about.title,
                       kiln_esp_session_error(b->session)->message);
-        return 1;
+        return b->about.stub ? 2 : 1;
     }
     for (unsigned bits = info.crypt_count; bits != 0; bits &= bits - 1)
         odd = !odd;
     esptool_print(e, "Security Information:\n=====================");
     print_flags(e, info.flags);
-    print_keys(e, &info);
+    if (info.has_keys)
+        print_keys(e, &info);
     if (info.has_chip_id) {
         esptool_print(e, "Chip ID: %u", (unsigned)info.chip_id);
         esptool_print(e, "API Version: %u", (unsigned)info.api_version);

@@ -132,7 +132,16 @@ static void offer_value(const struct cursor *c, const struct esptool_option *opt
         for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++)
             offer(c, rates[i], NULL);
         break;
-    default:
+    case ESPTOOL_FLAG:
+    case ESPTOOL_CHOICE:
+    case ESPTOOL_RESET:
+    case ESPTOOL_CHIP:
+    case ESPTOOL_SPI:
+    case ESPTOOL_DECIMAL:
+    case ESPTOOL_INT:
+    case ESPTOOL_ALIGNED:
+    case ESPTOOL_SIZE:
+    case ESPTOOL_SIZE_ALL:
         for (size_t i = 0; (choice = esptool_choice(option, i)) != NULL; i++)
             offer(c, choice, NULL);
         break;

@@ -182,6 +182,9 @@ enum kiln_status kiln_esp_session_attach(struct kiln_esp_session *session, uint3
     KILN_TRY(kiln_esp_session_ready(session, false));
     session->esp->pins = pins;
     KILN_TRY(kiln_esp_attach(session->esp, &session->ctx));
+    /* An application may have left it in a mode in which the ROM cannot read it at the next start. */
+    if (session->esp->has_flash && !session->esp->secure_download)
+        KILN_TRY(kiln_esp_reset_flash(session->esp, &session->ctx));
     kiln_esp_fill_info(session->esp);
     return KILN_OK;
 }

@@ -118,15 +118,24 @@ enum kiln_status kiln_esp_session_set_flash_supply(struct kiln_esp_session *sess
 enum kiln_status kiln_esp_session_security(struct kiln_esp_session *session,
                                            struct kiln_esp_security_report *out_report)
 {
+    const char *const *keys;
     struct kiln_esp_security info;
 
     *out_report = (struct kiln_esp_security_report){.has_info = false};
     KILN_TRY(kiln_esp_session_ready(session, false));
     KILN_TRY(kiln_esp_security_info(session->esp, &session->ctx, &info));
+    keys = session->esp->facts->key_names;
     out_report->has_info = true;
     out_report->flags = info.flags;
     out_report->crypt_count = info.crypt_count;
     memcpy(out_report->key_purpose, info.key_purpose, sizeof out_report->key_purpose);
+    out_report->has_keys = keys != NULL;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(info.key_purpose); i++) {
+        unsigned purpose = info.key_purpose[i];
+        bool named = keys != NULL && purpose < KILN_ESP_KEY_NAMES && keys[purpose] != NULL;
+
+        out_report->key_name[i] = named ? keys[purpose] : "UNKNOWN";
+    }
     out_report->has_chip_id = info.has_chip_id;
     out_report->chip_id = info.chip_id;
     out_report->api_version = info.api_version;

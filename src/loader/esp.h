@@ -292,6 +292,8 @@ uint64_t kiln_esp_flash_size_of(uint32_t id);
 /* Gets the flash going after odd starts: reset, then the cure for an XMC chip that did not come up. Neither
  * is an error if it does not work. Not in secure download mode. */
 KILN_MUST_USE enum kiln_status kiln_esp_wake_flash(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* Puts the flash chip back into the state that it has after power-on, where it knows how. */
+KILN_MUST_USE enum kiln_status kiln_esp_reset_flash(struct kiln_esp *esp, struct kiln_ctx *ctx);
 /* SFDP bytes, at most 64. */
 KILN_MUST_USE enum kiln_status kiln_esp_read_sfdp(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                   uint32_t address, uint8_t *bytes, size_t count);

@@ -172,7 +172,7 @@ enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx)
 
 static enum kiln_status read_revision(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    static const uint8_t unary[8] = {0, 1, 1, 2, 1, 2, 2, 3};
+    static const uint8_t unary[8] = {0, 1, 0, 2, 0, 0, 0, 3};
     const struct kiln_esp_facts *facts = esp->facts;
     uint32_t major = 0;
     uint32_t minor = 0;
@@ -325,6 +325,19 @@ static const char *variant_name(const struct kiln_esp *esp, uint32_t key)
     return NULL;
 }
 
+static enum kiln_status name_maker(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                   const struct kiln_esp_makers *makers)
+{
+    size_t used = strlen(esp->info.features);
+    uint32_t value = 0;
+
+    KILN_TRY(kiln_esp_bits(esp, ctx, &makers->field, &value));
+    if (value < KILN_ARRAY_LEN(makers->name) && makers->name[value] != NULL)
+        snprintf(esp->info.features + used, sizeof esp->info.features - used, " (%s)",
+                 makers->name[value]);
+    return KILN_OK;
+}
+
 static enum kiln_status list_features(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     char *text = esp->info.features;
@@ -334,18 +347,26 @@ static enum kiln_status list_features(struct kiln_esp *esp, struct kiln_ctx *ctx
     for (const struct kiln_esp_feature *row = esp->facts->extra; row != NULL && row->text != NULL;
          row++) {
         uint32_t value = 0;
+        uint32_t also = row->also_value;
         size_t used = strlen(text);
 
         KILN_TRY(kiln_esp_bits(esp, ctx, &row->field, &value));
-        if (value == row->value && strstr(text, row->text) == NULL)
-            snprintf(text + used, cap - used, ", %s", row->text);
+        if (row->also.width > 0)
+            KILN_TRY(kiln_esp_bits(esp, ctx, &row->also, &also));
+        if (value != 0 && row->value == KILN_ESP_NOT_ZERO)
+            value = row->value;
+        if (value != row->value || also != row->also_value || strstr(text, row->text) != NULL)
+            continue;
+        snprintf(text + used, cap - used, ", %s", row->text);
+        if (row->maker != NULL)
+            KILN_TRY(name_maker(esp, ctx, row->maker));
     }
     return KILN_OK;
 }
 
 static enum kiln_status name_variant(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    bool has_revision = esp->facts->minor.part[0].width > 0;
+    bool has_revision = !(esp->facts->flags & KILN_ESP_IMAGE_PLAIN);
     uint32_t key = 0;
     const char *name;
 
@@ -355,8 +376,8 @@ static enum kiln_status name_variant(struct kiln_esp *esp, struct kiln_ctx *ctx)
         kiln_esp_note(esp, "the package of this %s is not known (0x%x)", esp->chip->title,
                       (unsigned)key);
     snprintf(esp->info.chip_title, sizeof esp->info.chip_title,
-             has_revision ? "%s (revision v%u.%u)" : "%s", name != NULL ? name : esp->chip->title,
-             esp->revision / 100, esp->revision % 100);
+             has_revision ? "%s%s (revision v%u.%u)" : "%s%s", name != NULL ? "" : "Unknown ",
+             name != NULL ? name : esp->chip->title, esp->revision / 100, esp->revision % 100);
     return KILN_OK;
 }
 

@@ -56,7 +56,7 @@ static bool looks_right(uint32_t id)
 }
 
 /* A chip that was left in the middle of a transfer or in another mode comes back by this. */
-static enum kiln_status reset_flash(struct kiln_esp *esp, struct kiln_ctx *ctx)
+enum kiln_status kiln_esp_reset_flash(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     KILN_TRY(bare(esp, ctx, 0x66));
     KILN_TRY(bare(esp, ctx, 0x99));
@@ -91,7 +91,7 @@ enum kiln_status kiln_esp_wake_flash(struct kiln_esp *esp, struct kiln_ctx *ctx)
     KILN_TRY(kiln_esp_flash_id(esp, ctx, &esp->flash_id));
     if (looks_right(esp->flash_id))
         return KILN_OK;
-    KILN_TRY(reset_flash(esp, ctx));
+    KILN_TRY(kiln_esp_reset_flash(esp, ctx));
     KILN_TRY(kiln_esp_flash_id(esp, ctx, &esp->flash_id));
     return looks_right(esp->flash_id) ? KILN_OK : restart_xmc(esp, ctx);
 }

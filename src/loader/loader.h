@@ -59,7 +59,7 @@ struct kiln_region {
 
 struct kiln_target_info {
     char chip_title[64];          /* "ESP32-D0WD-V3 (revision v3.1)" */
-    char features[160];           /* "Wi-Fi, BT, dual core" or "" */
+    char features[256];           /* "Wi-Fi, BT, dual core" or "" */
     char serial[64];              /* MAC or USB serial number */
     const struct kiln_chip *chip; /* NULL if only the bootloader is known */
     char loader[48];              /* "ESP32 boot ROM", "flasher stub", "DfuSe 1.1a" */
