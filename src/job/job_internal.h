@@ -191,6 +191,14 @@ KILN_MUST_USE enum kiln_status kiln_job_boot_image(struct kiln_job *job,
 /* Fills in what the device event says of applications and otadata. Partitions are known and viewed. */
 KILN_MUST_USE enum kiln_status kiln_job_view_slots(struct kiln_job *job);
 
+/* Is a page blank, as all of it or as its beginning and end tell? Blank is all FF or all 00: some parts erase to 00. */
+KILN_MUST_USE enum kiln_status kiln_job_is_blank(struct kiln_job *job,
+                                                 const struct kiln_region *region, uint64_t address,
+                                                 uint64_t size, bool *out_blank);
+KILN_MUST_USE enum kiln_status kiln_job_looks_blank(struct kiln_job *job,
+                                                    const struct kiln_region *region, uint64_t page,
+                                                    bool *out_blank);
+
 /* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
  * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */
 KILN_MUST_USE enum kiln_status kiln_job_compare(struct kiln_job *job, uint64_t address,

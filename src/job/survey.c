@@ -19,6 +19,7 @@
 #define SAMPLES        8u
 #define FAN_OUT        8u
 #define READ_CHUNK     32768u
+#define BLANK_LOOK     256u
 #define READ_LOOK      4096u /* a multiple of what most devices move at a time */
 
 struct survey {
@@ -251,6 +252,34 @@ enum kiln_status kiln_job_survey(struct kiln_job *job)
         KILN_TRY(digest ? survey_by_digest(&survey) : survey_by_reading(&survey));
     }
     return KILN_OK;
+}
+
+enum kiln_status kiln_job_is_blank(struct kiln_job *job, const struct kiln_region *region,
+                                   uint64_t address, uint64_t size, bool *out_blank)
+{
+    uint8_t now[READ_LOOK];
+
+    *out_blank = true;
+    for (uint64_t done = 0; done < size && *out_blank;) {
+        size_t part = (size_t)KILN_MIN(size - done, (uint64_t)sizeof now);
+
+        KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, address + done, now, part, NULL));
+        *out_blank =
+            all_erased(now, part, region->erased) || (now[0] == 0 && all_erased(now, part, 0));
+        done += part;
+    }
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_looks_blank(struct kiln_job *job, const struct kiln_region *region,
+                                      uint64_t page, bool *out_blank)
+{
+    uint64_t look = KILN_MIN((uint64_t)region->page, (uint64_t)BLANK_LOOK);
+
+    KILN_TRY(kiln_job_is_blank(job, region, page, look, out_blank));
+    if (!*out_blank || look == region->page)
+        return KILN_OK;
+    return kiln_job_is_blank(job, region, page + region->page - look, look, out_blank);
 }
 
 /* A wrong byte after a write is mended by another try, one found by verify alone by a first write. */

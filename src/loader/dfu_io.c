@@ -229,11 +229,13 @@ static uint32_t next_wait_ms(const struct kiln_dfu *self, const struct kiln_dfu_
     return (uint32_t)KILN_MIN(KILN_MAX(elapsed_ms / 8, 1u), (uint64_t)ceiling);
 }
 
-static uint32_t stall_wait_ms(const struct kiln_dfu_status *s, unsigned stalls)
+/* A device that stalls while it is busy: first what it said it takes, then an eighth of the time spent so that
+ * little is lost at the end, then half, so that it is not asked more than STALLS_MAX times. */
+static uint32_t stall_wait_ms(const struct kiln_dfu_status *s, uint64_t elapsed_ms, unsigned stalls)
 {
-    uint32_t wait = KILN_MAX(s->poll_ms, 5u) * stalls;
+    uint64_t wait = stalls == 1 ? KILN_MAX(s->poll_ms, 5u) : elapsed_ms / (stalls <= 10 ? 8 : 2);
 
-    return KILN_MIN(wait, (uint32_t)SETTLE_STEP_MS);
+    return (uint32_t)KILN_MIN(KILN_MAX(wait, (uint64_t)1), (uint64_t)SETTLE_STEP_MS);
 }
 
 static enum kiln_status settle_within(struct kiln_dfu *self, struct kiln_ctx *ctx,
@@ -248,7 +250,7 @@ static enum kiln_status settle_within(struct kiln_dfu *self, struct kiln_ctx *ct
         uint32_t wait;
 
         if (status == KILN_E_NAK && ++stalls <= STALLS_MAX) {
-            wait = stall_wait_ms(out, stalls);
+            wait = stall_wait_ms(out, (kiln_ctx_now_ns(ctx) - start) / KILN_NS_PER_MS, stalls);
         } else if (status != KILN_OK) {
             return status;
         } else {
