@@ -38,6 +38,7 @@ static const struct knob table[] = {
     {"refuse", KNOB_COUNT, FIELD(refuse_at), NULL, NULL},
     {"delay", KNOB_COUNT, FIELD(delay_at), NULL, NULL},
     {"delayms", KNOB_NUMBER, FIELD(delay_ms), NULL, NULL},
+    {"plug", KNOB_NUMBER, FIELD(plug_ms), NULL, NULL},
     {"unplug", KNOB_COUNT, FIELD(unplug_at), NULL, NULL},
     {"badsector", KNOB_COUNT, FIELD(bad_sector_at), NULL, NULL},
     {"variant", KNOB_TEXT, FIELD(variant), NULL, NULL},

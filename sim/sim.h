@@ -36,9 +36,11 @@ struct kiln_sim_knobs {
     int64_t refuse_at;        /* refuse=N: the Nth command is refused with the protocol's error */
     int64_t delay_at;         /* delay=N:... the Nth reply comes delay_ms late */
     uint32_t delay_ms;        /* delayms=M */
-    int64_t unplug_at;        /* unplug=N: the device vanishes at the Nth command */
-    int64_t bad_sector_at;    /* badsector=ADDR: that sector ignores erase and program, silently */
-    char variant[32];         /* variant=NAME: board's own, e.g. "short-string", "rdp1", "rev3" */
+    uint32_t
+        plug_ms; /* plug=MS: a USB board is plugged in that long after somebody looked for it */
+    int64_t unplug_at;     /* unplug=N: the device vanishes at the Nth command */
+    int64_t bad_sector_at; /* badsector=ADDR: that sector ignores erase and program, silently */
+    char variant[32];      /* variant=NAME: board's own, e.g. "short-string", "rdp1", "rev3" */
 };
 
 #define KILN_SIM_NEVER (-1)

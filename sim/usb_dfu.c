@@ -81,6 +81,10 @@ static void appear(struct dfu_sim *sim, enum dfu_mode mode)
 
 static void settle(struct dfu_sim *sim, uint64_t now_ns)
 {
+    if (sim->plug_later) {
+        sim->appear_ns = now_ns + sim->knobs.plug_ms * NS_PER_MS;
+        sim->plug_later = false;
+    }
     if (sim->present && now_ns >= sim->vanish_ns) {
         sim->present = false;
         if (sim->comes_back)
@@ -484,6 +488,11 @@ enum kiln_status kiln_sim_make_dfu(struct kiln_ctx *ctx, const struct kiln_sim_k
         return status;
     }
     appear(sim, first_mode(sim));
+    if (knobs->plug_ms > 0) {
+        sim->next_mode = sim->mode;
+        sim->present = false;
+        sim->plug_later = true;
+    }
     *out = &sim->base;
     return KILN_OK;
 }

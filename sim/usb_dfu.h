@@ -144,6 +144,7 @@ struct dfu_sim {
 
     enum dfu_mode mode;
     bool present, powered;
+    bool plug_later; /* plugged in some time after it is first looked for */
     unsigned generation;
     uint64_t appear_ns, vanish_ns; /* UINT64_MAX: not planned */
     enum dfu_mode next_mode;

@@ -134,7 +134,8 @@ struct cli {
     const struct cli_command *command;
     const char *program; /* the look-alike's name that this program was called by, else NULL */
     struct cli_args args;
-    bool tty; /* standard output is a terminal */
+    char **given; /* the words behind the command's name as they were given, ends with NULL */
+    bool tty;     /* standard output is a terminal */
     bool color;
     int width; /* columns */
     struct kiln_device
@@ -165,6 +166,10 @@ bool cli_number(const char *text, uint64_t *out_number);
 /* The bytes that --flash-size names; 0 if it is not given, "keep" or "detect". */
 uint64_t cli_flash_size(const struct cli *cli);
 
+/* Copies words for cli->given; false if out of memory. */
+bool cli_keep_words(struct cli *cli, int count, char **words);
+void cli_free_words(struct cli *cli);
+
 /* ---- errors ---- */
 
 /* Prints "kiln: ..." with hint, or a JSON line with --json, and returns the exit status. */
@@ -176,6 +181,14 @@ int cli_usage(struct cli *cli, const char *format, ...) KILN_PRINTF(2, 3);
 bool cli_ask(const char *format, ...) KILN_PRINTF(1, 2);
 
 /* ---- jobs ---- */
+
+/* As cli_device_select(), and with --wait until a device is there; CANCELLED by Ctrl-C. */
+KILN_MUST_USE enum kiln_status cli_select_waiting(const struct cli *cli, const char *selector,
+                                                  struct kiln_device_list *out_list,
+                                                  struct kiln_error *out_error);
+
+/* Takes SIGINT, SIGTERM and SIGHUP out of the program's way; what to read them from, or -1. */
+int cli_block_signals(void);
 
 /*
  * Runs the request on the device the user chose (on every matching one with --all), draws the events, and
@@ -190,6 +203,17 @@ int cli_run_job_with(struct cli *cli, struct kiln_request *request,
                      int (*take)(struct cli *cli, void *user,
                                  const struct kiln_event_result *result),
                      void *user);
+
+/* How the job of one board ended. */
+struct cli_end {
+    bool failed;
+    enum kiln_status status;
+    char message[sizeof((struct kiln_error *)NULL)->message];
+};
+
+/* Of several boards: how many are done, which are not and why, and the command for those alone. */
+void cli_put_summary(const struct cli *cli, const struct kiln_device_list *devices,
+                     const struct cli_end *ends);
 
 /* Loads one FILE[@ADDRESS] or, where out_partition is not NULL, FILE[@PARTITION]; --address counts if it
  * is `alone`. 0, or the exit status after printing the error. */
@@ -225,7 +249,8 @@ bool cli_is_esp(const char *chip);
 /* Writes --output. 0 or exit status. */
 int cli_write_output(struct cli *cli, const uint8_t *bytes, size_t len);
 
-/* What stands behind a DFU device: its alternate settings with their memory. Nothing for other devices. */
+/* What stands behind a DFU device: its alternate settings with their memory, a line each, or with -v a line for
+ * each run of equal pages. Nothing for other devices. */
 void cli_print_dfu_settings(const struct cli *cli, const struct kiln_device *device);
 
 /*

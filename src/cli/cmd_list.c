@@ -108,7 +108,7 @@ void cli_print_devices(const struct cli *cli, const struct kiln_device_list *lis
         print_device(cli, &list->items[i], &columns);
         if (list->items[i].kind == KILN_DEVICE_PROBE)
             print_ports_of(cli, list, &list->items[i]);
-        if (cli->args.verbose > 0)
+        if (!cli->args.watch || cli->args.verbose > 0)
             cli_print_dfu_settings(cli, &list->items[i]);
     }
     if (list->count == 0)
@@ -171,8 +171,14 @@ static int run_list(struct cli *cli)
         return cli_list_watch(cli);
     if (kiln_device_enumerate(&list, &error) != KILN_OK)
         return cli_fail(cli, &error);
-    for (size_t i = 0; i < list.count && cli->args.json; i++)
-        cli_put_json(cli_device_json(cli, &list.items[i]));
+    for (size_t i = 0; i < list.count && cli->args.json; i++) {
+        json_t *object = cli_device_json(cli, &list.items[i]);
+        json_t *settings = cli_dfu_settings_json(&list.items[i]);
+
+        if (settings != NULL)
+            json_object_set_new(object, "settings", settings);
+        cli_put_json(object);
+    }
     if (!cli->args.json)
         cli_print_devices(cli, &list);
     kiln_device_list_free(&list);
@@ -200,6 +206,11 @@ const struct cli_command cli_cmd_list = {
         "and its serial port are one entry. The second line begins with the name that `kiln name` "
         "gave "
         "the board.\n\n"
+        "A DFU device in its bootloader has a line for each alternate setting: its number and name "
+        "(both are "
+        "made for --alt), the address, size and rights of the memory behind it, and its pages; "
+        "with "
+        "-v a line for each run of equal pages. With --json they are the member \"settings\".\n\n"
         "With --watch a terminal shows the list anew after each change; a pipe gets a line an "
         "event: + "
         "came, - went, ~ became something else; with --json an object with the member \"event\" "

@@ -305,7 +305,7 @@ static enum kiln_status open_waiting(struct session *session,
                                      struct kiln_error *error)
 {
     const struct cli_args *args = &session->cli->args;
-    uint64_t left_ms = args->has_wait ? args->wait_s * 1000 : 0;
+    uint64_t left_ms = !args->has_wait ? 0 : args->wait_s == 0 ? UINT64_MAX : args->wait_s * 1000;
 
     if (args->ask && session->keyboard)
         return open_asking(session, options, error);

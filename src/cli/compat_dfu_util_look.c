@@ -126,7 +126,7 @@ static const char *state_words(enum kiln_device_state state)
 
 static void take_result(struct dfu_util_look *self, const struct kiln_event_result *result)
 {
-    bool noted = result->board_note[0] != '\0' && result->status != KILN_E_GONE;
+    bool noted = result->board_note[0] != '\0';
 
     end_bar(self, result->status == KILN_OK);
     if (result->status != KILN_OK) {

@@ -210,15 +210,9 @@ int cli_list_watch(struct cli *cli)
 {
     struct watch watch = {.cli = cli};
     struct kiln_error error = {0};
-    sigset_t set;
     int status;
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    watch.signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    watch.signal_fd = cli_block_signals();
     /* Listening begins before the first look, so that nothing falls between the two. */
     if (kiln_device_watch_new(&watch.source, &error) != KILN_OK ||
         kiln_device_enumerate(&watch.now, &error) != KILN_OK) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/boards.h"
-#include "cli/cli.h"
+#include "cli/list.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -108,10 +108,9 @@ const char *cli_bytes(uint64_t bytes, char *text)
     return text;
 }
 
-static void print_error_json(const struct kiln_error *error)
+json_t *cli_error_json(const struct kiln_error *error)
 {
     json_t *object = json_object();
-    char *line;
 
     json_object_set_new(object, "event", json_string("error"));
     json_object_set_new(object, "status", json_string(kiln_status_name(error->status)));
@@ -121,11 +120,7 @@ static void print_error_json(const struct kiln_error *error)
         json_object_set_new(object, "context", json_string(error->context));
     if (error->hint != KILN_HINT_NONE)
         json_object_set_new(object, "hint", json_string(kiln_hint_text(error->hint)));
-    line = json_dumps(object, JSON_COMPACT);
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
+    return object;
 }
 
 int cli_fail(struct cli *cli, const struct kiln_error *error)
@@ -133,7 +128,7 @@ int cli_fail(struct cli *cli, const struct kiln_error *error)
     const char *comma = error->context[0] != '\0' ? ", " : "";
 
     if (cli->args.json) {
-        print_error_json(error);
+        cli_put_json(cli_error_json(error));
         return kiln_status_exit_code(error->status);
     }
     fflush(stdout);
@@ -233,6 +228,8 @@ static int dispatch(struct cli *cli, int argc, char **argv)
     cli->command = cli_command_find(name);
     if (cli->command == NULL)
         return cli_usage(cli, "there is no command '%s'", name);
+    if (!cli_keep_words(cli, argc > 2 ? argc - 2 : 0, argv + 2))
+        return 12;
     if (!cli_parse(cli, argc > 2 ? argc - 2 : 0, argv + 2))
         return 2;
     if (cli->args.help) {
@@ -259,6 +256,7 @@ int main(int argc, char **argv)
     cli.command = argc > 0 ? cli_compat_find(argv[0], &cli.program) : NULL;
     status = cli.command != NULL ? run_look_alike(&cli, argc, argv) : dispatch(&cli, argc, argv);
     boards_free(&boards);
+    cli_free_words(&cli);
     if (fflush(stdout) != 0 && status == 0)
         status = 12;
     return status;

@@ -193,7 +193,7 @@ static const struct cli_option options[] = {
     {"verbose", 'v', CLI_COUNT, FIELD(verbose), CLI_NOT_TOLD, NULL, NULL,
      "say more; twice: everything"},
     {"wait", 'w', CLI_NUMBER, FIELD(wait_s), FIELD(has_wait), "SECONDS", NULL,
-     "wait that long for the device to appear"},
+     "wait that long for the device to appear; 0: without end"},
     {"watch", 0, CLI_FLAG, FIELD(watch), CLI_NOT_TOLD, NULL, NULL,
      "go on and show what comes and goes"},
     {"xonxoff", 0, CLI_FLAG, FIELD(xonxoff), CLI_NOT_TOLD, NULL, NULL,

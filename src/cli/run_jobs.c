@@ -17,6 +17,7 @@ struct run {
     struct cli *cli;
     struct kiln_job **jobs;
     bool *ended;
+    struct cli_end *ends;
     size_t count, running;
     struct renderer *renderer;
     int signal_fd;
@@ -66,7 +67,9 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->flash_freq = args->flash_freq;
     request->flash_size = cli_flash_size(cli);
     request->header_size = request->flash_size == 0 ? args->flash_size : NULL;
-    request->wait_ms = (uint32_t)(args->wait_s > 86400 ? 86400000 : args->wait_s * 1000);
+    request->wait_ms = !args->has_wait                             ? 0
+                       : args->wait_s == 0 || args->wait_s > 86400 ? 86400000
+                                                                   : (uint32_t)args->wait_s * 1000;
     request->map = args->map || args->svg != NULL;
     request->full = args->full;
     request->force = args->force;
@@ -76,24 +79,6 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->unprotect = args->unprotect;
     request->dry_run = args->dry_run;
     request->log_level = args->verbose > 1 ? 0 : args->verbose == 1 ? 2 : 3;
-}
-
-/* Waits for a device to appear where the options say so. */
-static enum kiln_status select_waiting(const struct cli *cli, const char *selector,
-                                       struct kiln_device_list *out_list,
-                                       struct kiln_error *out_error)
-{
-    uint64_t left_ms = cli->args.has_wait ? cli->args.wait_s * 1000 : 0;
-
-    for (;;) {
-        enum kiln_status status = cli_device_select(cli, selector, out_list, out_error);
-        struct timespec nap = {.tv_nsec = 100000000};
-
-        if (status != KILN_E_NO_DEVICE || left_ms < 100)
-            return status;
-        nanosleep(&nap, NULL);
-        left_ms -= 100;
-    }
 }
 
 /* "-d sim:..." twice means two boards; any other selector twice means the same one. */
@@ -119,29 +104,13 @@ static int add_devices(struct kiln_device_list *list, const struct kiln_device_l
     return 0;
 }
 
-int cli_ambiguous(struct cli *cli, const char *selector, const struct kiln_device_list *list)
-{
-    struct kiln_error error = {.status = KILN_E_AMBIGUOUS, .hint = KILN_HINT_CHOOSE_DEVICE};
-
-    if (selector == NULL)
-        snprintf(error.message, sizeof error.message,
-                 "there are %zu boards and -d does not say which", list->count);
-    else
-        snprintf(error.message, sizeof error.message, "-d %s means %zu boards", selector,
-                 list->count);
-    for (size_t i = 0; i < list->count && !cli->args.json; i++)
-        fprintf(stderr, "  -d %-28s %s %s\n", list->items[i].selector, list->items[i].title,
-                list->items[i].serial);
-    return cli_fail(cli, &error);
-}
-
 static int choose_one(struct cli *cli, const char *selector, struct kiln_device_list *list)
 {
     struct kiln_device_list found = {0};
     struct kiln_error error = {0};
     int status;
 
-    if (select_waiting(cli, selector, &found, &error) != KILN_OK)
+    if (cli_select_waiting(cli, selector, &found, &error) != KILN_OK)
         return cli_fail(cli, &error);
     if (selector == NULL && !cli->args.all)
         cli_prefer_known(cli, &found);
@@ -176,6 +145,11 @@ static void end_job(struct run *run, size_t job, const struct kiln_event_result 
     run->running--;
     if (status == 0 && run->take != NULL)
         status = run->take(run->cli, run->user, result);
+    run->ends[job].status = result->status;
+    run->ends[job].failed = status != 0;
+    if (result->error != NULL)
+        snprintf(run->ends[job].message, sizeof run->ends[job].message, "%s",
+                 result->error->message);
     if (status > run->status)
         run->status = status;
 }
@@ -293,31 +267,22 @@ static bool start_jobs(struct run *run, struct kiln_request *request,
     return true;
 }
 
-static int block_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static int run_all(struct run *run, struct kiln_request *request,
                    const struct kiln_device_list *devices)
 {
     run->jobs = calloc(devices->count, sizeof *run->jobs);
     run->ended = calloc(devices->count, sizeof *run->ended);
-    run->signal_fd = block_signals();
-    if (run->jobs == NULL || run->ended == NULL || run->renderer == NULL ||
+    run->ends = calloc(devices->count, sizeof *run->ends);
+    run->signal_fd = cli_block_signals();
+    if (run->jobs == NULL || run->ended == NULL || run->ends == NULL || run->renderer == NULL ||
         !start_jobs(run, request, devices)) {
         fputs("kiln: out of memory or threads\n", stderr);
         run->status = 12;
     } else {
         watch(run);
         run->renderer->ops->end(run->renderer);
+        if (run->count > 1)
+            cli_put_summary(run->cli, devices, run->ends);
     }
     for (size_t i = 0; i < run->count; i++)
         kiln_job_free(run->jobs[i]);
@@ -327,6 +292,7 @@ static int run_all(struct run *run, struct kiln_request *request,
         close(run->signal_fd);
     free(run->jobs);
     free(run->ended);
+    free(run->ends);
     return run->status;
 }
 

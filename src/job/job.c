@@ -351,7 +351,7 @@ void kiln_job_run_here(struct kiln_job *job)
     job->result.status = status;
     job->result.error = status != KILN_OK ? &job->error : NULL;
     job->result.state = (enum kiln_device_state)atomic_load(&job->state);
-    job->result.board_note = job->board_note;
+    job->result.board_note = job->result.status == KILN_E_GONE ? "" : job->board_note;
     job->result.elapsed_ms = elapsed_ms(job);
     /* The simulators' clock and links end here; the result is all that stays. */
     kiln_job_emit(job, &event);

@@ -2,6 +2,7 @@
 /* From a selector to an open link. */
 #include "job/open_link.h"
 
+#include "base/bytes.h"
 #include "link/open.h"
 #include "os/yield.h"
 
@@ -46,6 +47,12 @@ static enum kiln_status open_simulated(struct kiln_ctx *ctx, const char *text,
     }
     KILN_TRY(board->make_usb(ctx, &knobs, &usb));
     return kiln_sim_usb_link(ctx, usb, true, &out->usb_link);
+}
+
+bool kiln_open_may_settle(enum kiln_status status)
+{
+    return status == KILN_E_DENIED || status == KILN_E_IO || status == KILN_E_GONE ||
+           status == KILN_E_NO_DEVICE;
 }
 
 static enum kiln_status fail_like(struct kiln_ctx *ctx, const struct kiln_error *error)
@@ -97,8 +104,8 @@ static enum kiln_status open_local(struct kiln_ctx *ctx, const struct kiln_devic
                      kiln_device_kind_name(device->kind));
 }
 
-static enum kiln_status open_selected(struct kiln_ctx *ctx, const struct kiln_opening *opening,
-                                      struct kiln_opened *out)
+static enum kiln_status select_and_open(struct kiln_ctx *ctx, const struct kiln_opening *opening,
+                                        struct kiln_opened *out)
 {
     struct kiln_device_list list = {0};
     enum kiln_status status;
@@ -111,6 +118,27 @@ static enum kiln_status open_selected(struct kiln_ctx *ctx, const struct kiln_op
         status = open_local(ctx, &list.items[0], opening->touch, out);
     kiln_device_list_free(&list);
     return status;
+}
+
+/* Who waits for a device meets it before the system has made its node and given it to its owner. */
+static enum kiln_status open_selected(struct kiln_ctx *ctx, const struct kiln_opening *opening,
+                                      struct kiln_opened *out)
+{
+    uint64_t wait_ms = KILN_MIN(opening->wait_ms, KILN_OPEN_SETTLE_MS);
+    uint64_t until = 0;
+
+    for (;;) {
+        enum kiln_status status = select_and_open(ctx, opening, out);
+
+        if (!kiln_open_may_settle(status))
+            return status;
+        if (until == 0)
+            until = kiln_ctx_now_ns(ctx) + wait_ms * KILN_NS_PER_MS;
+        if (kiln_ctx_now_ns(ctx) >= until)
+            return status;
+        kiln_error_clear(ctx);
+        KILN_TRY(kiln_sleep_ms(ctx, 100));
+    }
 }
 
 enum kiln_status kiln_open_selector(struct kiln_ctx *ctx, const struct kiln_opening *opening,

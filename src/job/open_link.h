@@ -36,6 +36,10 @@ KILN_MUST_USE enum kiln_status kiln_open_selector(struct kiln_ctx *ctx,
                                                   const struct kiln_opening *opening,
                                                   struct kiln_opened *out);
 
+/* What opening a device that has just appeared may give, and for how long. */
+#define KILN_OPEN_SETTLE_MS 3000u
+bool kiln_open_may_settle(enum kiln_status status);
+
 /* Touches the serial port of a USB device at 1200 baud and opens the bootloader that comes up at the same place.
  * A device that is in DFU mode already is just opened. ARG for anything else. */
 struct kiln_device;

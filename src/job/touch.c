@@ -124,21 +124,32 @@ static enum kiln_status fail_found(struct kiln_ctx *ctx, const struct kiln_devic
                           before->port, before->path, COMES_BACK_MS / 1000);
 }
 
+static void tell(const struct kiln_device *before, const struct kiln_device *now,
+                 struct kiln_opened *out)
+{
+    snprintf(out->note, sizeof out->note,
+             "%s (%s) was opened at 1200 baud; its bootloader %s came up at USB port %s",
+             before->port, before->what, now->title, before->path);
+}
+
 static enum kiln_status wait_for_bootloader(struct kiln_ctx *ctx, const struct kiln_device *before,
                                             struct kiln_opened *out)
 {
     uint64_t from = kiln_ctx_now_ns(ctx), until = from + COMES_BACK_MS * KILN_NS_PER_MS;
     unsigned strange = 0;
     struct kiln_device now;
+    enum kiln_status status;
 
     for (;;) {
         enum found found = look(before, &now);
 
         if (found == FOUND_BOOTLOADER) {
-            snprintf(out->note, sizeof out->note,
-                     "%s (%s) was opened at 1200 baud; its bootloader %s came up at USB port %s",
-                     before->port, before->what, now.title, before->path);
-            return open_found(ctx, &now, out);
+            status = open_found(ctx, &now, out);
+            if (status == KILN_OK)
+                tell(before, &now, out);
+            if (!kiln_open_may_settle(status) || kiln_ctx_now_ns(ctx) >= until)
+                return status;
+            kiln_error_clear(ctx);
         }
         /* Ids are there before the port or the interface is: once is not enough. */
         strange = found == FOUND_OTHER ? strange + 1 : 0;

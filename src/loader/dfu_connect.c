@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TRANSFER_SIZE_FALLBACK 1024 /* fwupd's, for devices that say FFFF */
 #define TRANSFER_SIZE_UNKNOWN \
@@ -32,7 +33,21 @@ bool dfu_alt_is_wanted(const struct kiln_loader_options *options, uint8_t alt, c
     number = strtoul(options->alt, &end, 10);
     if (*end == '\0')
         return number == alt;
-    return strcmp(options->alt, name) == 0;
+    return strcasecmp(options->alt, name) == 0;
+}
+
+enum kiln_status dfu_fail_alt(struct kiln_ctx *ctx, const struct kiln_loader_options *options,
+                              const char *names)
+{
+    return kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_CHOOSE_ALT,
+                          "the device has no alternate setting \"%s\" but %s", options->alt, names);
+}
+
+void dfu_add_alt_name(char *names, size_t cap, uint8_t alt, const char *name)
+{
+    size_t used = strlen(names);
+
+    snprintf(names + used, cap - used, "%s%u \"%s\"", used > 0 ? ", " : "", alt, name);
 }
 
 /* ---- which interface ---- */

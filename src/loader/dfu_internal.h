@@ -176,6 +176,11 @@ KILN_MUST_USE enum kiln_status dfu_stream_identify(struct kiln_dfu *self, struct
 
 /* Does the user's wish for an alternate setting (number or name) mean this one? */
 bool dfu_alt_is_wanted(const struct kiln_loader_options *options, uint8_t alt, const char *name);
+/* Names what there is when none was wanted: `names` is grown by dfu_add_alt_name(). */
+#define DFU_ALT_NAMES_MAX 400
+void dfu_add_alt_name(char *names, size_t cap, uint8_t alt, const char *name);
+KILN_MUST_USE enum kiln_status
+dfu_fail_alt(struct kiln_ctx *ctx, const struct kiln_loader_options *options, const char *names);
 
 /* Is the interface in DFU mode? Sloppy devices say so in other ways than by their protocol number. */
 bool dfu_alt_in_dfu_mode(unsigned quirks, const struct kiln_dfu_alt *alt, unsigned interfaces);

@@ -20,6 +20,8 @@ struct main_flash {
     struct dfu_candidates parts;
     const struct kiln_chip *given; /* what the user says it is */
     uint8_t erased;
+    bool alt_found; /* a setting is the one the user wants */
+    char names[DFU_ALT_NAMES_MAX];
 };
 
 /* ---- one layout ---- */
@@ -335,8 +337,11 @@ static enum kiln_status add_alt(struct kiln_dfu *self, struct kiln_ctx *ctx,
 
     KILN_TRY(read_text(self, ctx, alt, text));
     (void)kiln_dfuse_layout_parse(text, sizeof text, &layout);
+    dfu_add_alt_name(flash->names, sizeof flash->names, alt->alt,
+                     layout.name[0] != '\0' ? layout.name : text);
     if (!dfu_alt_is_wanted(options, alt->alt, layout.name))
         return KILN_OK;
+    flash->alt_found = true;
     if (index == 0) {
         KILN_TRY(main_layout(self, ctx, options, text, flash, &layout));
         flash->erased = erased_value(&flash->parts);
@@ -369,6 +374,8 @@ enum kiln_status dfuse_find_regions(struct kiln_dfu *self, struct kiln_ctx *ctx,
     }
     for (size_t i = 0; status == KILN_OK && i < self->alt_count; i++)
         status = add_alt(self, ctx, options, i, flash);
+    if (status == KILN_OK && !flash->alt_found)
+        status = dfu_fail_alt(ctx, options, flash->names);
     if (status == KILN_OK && self->info.region_count == 0)
         status = kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_GIVE_LAYOUT,
                                 "the device does not tell what memory it has%s%s",

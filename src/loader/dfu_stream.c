@@ -221,6 +221,8 @@ static unsigned stream_access(const struct kiln_dfu *self)
 enum kiln_status dfu_stream_identify(struct kiln_dfu *self, struct kiln_ctx *ctx,
                                      const struct kiln_loader_options *options)
 {
+    char names[DFU_ALT_NAMES_MAX] = "";
+
     self->patient = true;
     for (size_t i = 0; i < self->alt_count && i < KILN_REGION_MAX; i++) {
         const struct kiln_dfu_alt *alt = &self->alts[i];
@@ -232,6 +234,7 @@ enum kiln_status dfu_stream_identify(struct kiln_dfu *self, struct kiln_ctx *ctx
                 return ctx->error.status;
             kiln_error_clear(ctx);
         }
+        dfu_add_alt_name(names, sizeof names, alt->alt, name);
         if (!dfu_alt_is_wanted(options, alt->alt, name))
             continue;
         *region = (struct kiln_region){.start = KILN_STREAM_START(alt->alt),
@@ -244,8 +247,7 @@ enum kiln_status dfu_stream_identify(struct kiln_dfu *self, struct kiln_ctx *ctx
         self->info.region_count++;
     }
     if (self->info.region_count == 0)
-        return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_CHOOSE_DEVICE,
-                              "the device has no alternate setting \"%s\"", options->alt);
+        return dfu_fail_alt(ctx, options, names);
     self->info.caps = KILN_CAP_STREAM | KILN_CAP_RUN;
     if ((self->info.region[0].access & KILN_REGION_READ) != 0)
         self->info.caps |= KILN_CAP_READ;
