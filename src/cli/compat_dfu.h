@@ -39,6 +39,9 @@ void dfu_words_dispose(struct dfu_words *words);
 /* Code of the next option, -1 after the last, '?' for a mistake that was told; *out_value as needed. */
 int dfu_words_next(struct dfu_words *words, const char **out_value);
 
+/* The first word behind all options that none of them takes, NULL if there is none. */
+const char *dfu_words_left(const struct dfu_words *words);
+
 void dfu_print_help(const struct dfu_words *words, FILE *out);
 
 /* Prints "TOOL: ..." to standard error and returns the exit status. */
@@ -78,6 +81,22 @@ const uint8_t *dfu_file_payload(const struct dfu_file *file);
 /* Replaces the file by `prefix`, the payload of `file`, and `suffix` (NULL: none) with a fresh checksum. */
 int dfu_file_write(const char *tool, const struct dfu_file *file, const uint8_t *prefix,
                    size_t prefix_len, const struct dfu_suffix *suffix);
+
+/* ---- dfu-suffix and dfu-prefix: what is done to one file ---- */
+
+struct dfu_file_tool {
+    const char *name, *shown; /* as in struct dfu_words */
+    const struct dfu_option *options;
+    /* An option other than -h, -V, -c, -a and -D. */
+    void (*take)(void *wishes, int code, const char *value);
+    /* Before the file is read: exit status after a message, -1 to go on. */
+    int (*check)(const struct dfu_words *words, int mode, const void *wishes);
+    /* mode is 'c', 'a' or 'D', whichever came last. Exit status. */
+    int (*act)(const struct dfu_words *words, int mode, const void *wishes, struct dfu_file *file);
+};
+
+/* Runs the tool on the words of the command line. Exit status. */
+int dfu_file_tool_run(struct cli *cli, const struct dfu_file_tool *tool, void *wishes);
 
 /* For people; the suffix only where there is one. */
 void dfu_print_prefix(const struct dfu_file *file);

@@ -214,3 +214,61 @@ void dfu_print_suffix(const struct dfu_file *file)
            s->vendor);
     printf("BCD DFU:\t0x%04X\nLength:\t\t%u\nCRC:\t\t0x%08X\n", s->version, s->length, s->crc);
 }
+
+/* ---- a tool for one file ---- */
+
+struct file_wish {
+    int mode;
+    const char *path;
+};
+
+/* Exit status, or -1 to go on. */
+static int parse_file_words(struct dfu_words *words, const struct dfu_file_tool *tool, void *wishes,
+                            struct file_wish *wish)
+{
+    const char *value;
+    int code;
+
+    while ((code = dfu_words_next(words, &value)) != -1) {
+        switch (code) {
+        case 'h':
+            dfu_print_help(words, stdout);
+            return 0;
+        case 'V':
+            return 0;
+        case 'c':
+        case 'a':
+        case 'D':
+            *wish = (struct file_wish){code, value};
+            break;
+        case '?':
+            dfu_print_help(words, stderr);
+            return EX_USAGE;
+        default:
+            tool->take(wishes, code, value);
+        }
+    }
+    if (wish->path == NULL)
+        return dfu_usage(words, "You need to specify a filename");
+    return tool->check(words, wish->mode, wishes);
+}
+
+int dfu_file_tool_run(struct cli *cli, const struct dfu_file_tool *tool, void *wishes)
+{
+    struct dfu_words words = {.tool = tool->name, .shown = tool->shown, .options = tool->options};
+    struct file_wish wish = {0};
+    struct dfu_file file = {0};
+    int status;
+
+    if (!dfu_words_init(cli, &words))
+        return EX_OSERR;
+    status = parse_file_words(&words, tool, wishes, &wish);
+    if (status < 0) {
+        status = dfu_file_read(words.tool, wish.path, &file);
+        if (status == 0)
+            status = tool->act(&words, wish.mode, wishes, &file);
+    }
+    free(file.bytes);
+    dfu_words_dispose(&words);
+    return status;
+}

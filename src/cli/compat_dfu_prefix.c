@@ -18,58 +18,34 @@ static const struct dfu_option options[] = {
 #define STELLARIS_LEN 8
 #define LPC_LEN       16
 
-struct asked {
-    int mode; /* 'c', 'a', 'D' or 0 */
-    const char *path;
+struct wishes {
     enum dfu_prefix kind;
     uint32_t address;
 };
 
-static int parse(struct dfu_words *words, struct asked *asked)
+static void take(void *user, int code, const char *value)
 {
-    const char *value;
-    int code;
+    struct wishes *wishes = user;
 
-    while ((code = dfu_words_next(words, &value)) != -1) {
-        switch (code) {
-        case 'h':
-            dfu_print_help(words, stdout);
-            return 0;
-        case 'V':
-            return 0;
-        case 's':
-            asked->kind = DFU_PREFIX_STELLARIS;
-            asked->address = (uint32_t)strtoul(value, NULL, 0);
-            break;
-        case 'T':
-            asked->kind = DFU_PREFIX_STELLARIS;
-            break;
-        case 'L':
-            asked->kind = DFU_PREFIX_LPC;
-            break;
-        case 'c':
-        case 'a':
-        case 'D':
-            asked->mode = code;
-            asked->path = value;
-            break;
-        default:
-            dfu_print_help(words, stderr);
-            return EX_USAGE;
-        }
-    }
-    if (asked->path == NULL)
-        return dfu_usage(words, "You need to specify a filename");
-    if (asked->mode == 'a' && asked->kind == DFU_PREFIX_NONE)
+    wishes->kind = code == 'L' ? DFU_PREFIX_LPC : DFU_PREFIX_STELLARIS;
+    if (code == 's')
+        wishes->address = (uint32_t)strtoul(value, NULL, 0);
+}
+
+static int check(const struct dfu_words *words, int mode, const void *user)
+{
+    const struct wishes *wishes = user;
+
+    if (mode == 'a' && wishes->kind == DFU_PREFIX_NONE)
         return dfu_fail(words->tool, EX_USAGE, "Prefix type must be specified");
     return -1;
 }
 
-static size_t make_prefix(const struct asked *asked, size_t payload, uint8_t out[LPC_LEN])
+static size_t make_prefix(const struct wishes *wishes, size_t payload, uint8_t out[LPC_LEN])
 {
-    uint32_t kib = asked->address / 1024, units = (uint32_t)((payload + 511) / 512);
+    uint32_t kib = wishes->address / 1024, units = (uint32_t)((payload + 511) / 512);
 
-    if (asked->kind == DFU_PREFIX_STELLARIS) {
+    if (wishes->kind == DFU_PREFIX_STELLARIS) {
         const uint8_t prefix[STELLARIS_LEN] = {1,
                                                0,
                                                (uint8_t)kib,
@@ -92,8 +68,9 @@ static size_t make_prefix(const struct asked *asked, size_t payload, uint8_t out
     return LPC_LEN;
 }
 
-static int act(const struct dfu_words *words, const struct asked *asked, struct dfu_file *file)
+static int act(const struct dfu_words *words, int mode, const void *user, struct dfu_file *file)
 {
+    const struct wishes *wishes = user;
     const struct dfu_suffix *suffix = file->no_suffix == NULL ? &file->suffix : NULL;
     uint8_t prefix[LPC_LEN];
     size_t len = 0;
@@ -103,21 +80,21 @@ static int act(const struct dfu_words *words, const struct asked *asked, struct 
         (void)dfu_fail(words->tool, 0,
                        "A valid DFU suffix will be required in a future dfu-util release");
     }
-    if (asked->mode == 'a') {
+    if (mode == 'a') {
         if (file->prefix != DFU_PREFIX_NONE)
             return dfu_fail(words->tool, EX_DATAERR,
                             "Please remove existing prefix before adding a new one.\n");
-        len = make_prefix(asked, dfu_file_payload_len(file), prefix);
+        len = make_prefix(wishes, dfu_file_payload_len(file), prefix);
         puts("Adding prefix to file");
         return dfu_file_write(words->tool, file, prefix, len, suffix);
     }
-    if (asked->mode == 'D' && file->prefix == DFU_PREFIX_NONE && asked->kind == DFU_PREFIX_NONE)
+    if (mode == 'D' && file->prefix == DFU_PREFIX_NONE && wishes->kind == DFU_PREFIX_NONE)
         return dfu_fail(words->tool, EX_DATAERR, "Valid DFU prefix needed");
-    if (asked->mode == 'c')
+    if (mode == 'c')
         dfu_print_prefix(file);
-    if (asked->kind != DFU_PREFIX_NONE && asked->kind != file->prefix)
+    if (wishes->kind != DFU_PREFIX_NONE && wishes->kind != file->prefix)
         return dfu_fail(words->tool, EX_DATAERR, "No prefix of requested type");
-    if (asked->mode == 'D') {
+    if (mode == 'D') {
         puts("Removing prefix from file");
         return dfu_file_write(words->tool, file, prefix, 0, suffix);
     }
@@ -126,26 +103,20 @@ static int act(const struct dfu_words *words, const struct asked *asked, struct 
     return 0;
 }
 
+static const struct dfu_file_tool tool = {
+    .name = "dfu-prefix",
+    .shown = "dfu-prefix (dfu-util)",
+    .options = options,
+    .take = take,
+    .check = check,
+    .act = act,
+};
+
 static int run_prefix(struct cli *cli)
 {
-    struct dfu_words words = {
-        .tool = "dfu-prefix", .shown = "dfu-prefix (dfu-util)", .options = options};
-    struct asked asked = {0};
-    struct dfu_file file = {0};
-    int status;
+    struct wishes wishes = {0};
 
-    if (!dfu_words_init(cli, &words))
-        return EX_OSERR;
-    status = parse(&words, &asked);
-    if (status < 0)
-        status = dfu_file_read(words.tool, asked.path, &file);
-    else
-        asked.mode = 0;
-    if (status == 0 && asked.mode != 0)
-        status = act(&words, &asked, &file);
-    free(file.bytes);
-    dfu_words_dispose(&words);
-    return status;
+    return dfu_file_tool_run(cli, &tool, &wishes);
 }
 
 const struct cli_command cli_cmd_dfu_prefix = {

@@ -211,14 +211,17 @@ static int parse_matching(const struct dfu_words *words, int code, const char *v
     }
 }
 
-static int parse_transfer_size(const struct dfu_words *words, const char *value,
-                               struct dfu_util_args *args)
+/* What does not fit is cut: no transfer is larger. 0 is what the device says. */
+static int parse_size(const struct dfu_words *words, int code, const char *value,
+                      struct dfu_util_args *args)
 {
-    int size;
+    char *end;
+    unsigned long size = strtoul(value, &end, 0);
 
-    if (!parse_number(value, &size) || size == 0)
-        return dfu_fail(words->tool, EX_USAGE, "-t takes a number of bytes, not '%s'", value);
-    args->transfer_size = (uint32_t)size;
+    if (end == value || *end != '\0' || value[0] == '-')
+        return dfu_fail(words->tool, EX_USAGE, "-%c takes a number, not '%s'", code, value);
+    if (code == 't')
+        args->transfer_size = (uint32_t)(size < UINT16_MAX ? size : UINT16_MAX);
     return 0;
 }
 
@@ -251,8 +254,8 @@ static int parse(struct dfu_words *words, struct dfu_util_args *args)
             args->file = value;
         } else if (code == 's') {
             status = parse_dfuse(words, value, args);
-        } else if (code == 't') {
-            status = parse_transfer_size(words, value, args);
+        } else if (code == 't' || code == 'Z' || code == 'E') {
+            status = parse_size(words, code, value, args);
         } else if (strchr("dpaSnci", code) != NULL && code < DFU_LONG) {
             status = parse_matching(words, code, value, args);
         } else {
@@ -261,7 +264,9 @@ static int parse(struct dfu_words *words, struct dfu_util_args *args)
     }
     if (status != 0)
         return status;
-    if (args->mode == 0 && (args->leave || args->mass_erase || args->unprotect))
+    if (dfu_words_left(words) != NULL)
+        return dfu_usage(words, "%s: no option takes this word", dfu_words_left(words));
+    if (args->mode == 0 && args->dfuse)
         args->mode = 's';
     return args->mode != 0 ? -1 : dfu_usage(words, "You need to specify one of -D or -U");
 }

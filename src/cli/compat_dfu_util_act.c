@@ -97,11 +97,36 @@ static int detach(struct act *act)
 
 /* ---- upload ---- */
 
-/* Where the run of equal pages that holds the address ends, as dfu-util has it. */
-static int length_of_segment(struct act *act, uint64_t *out_length)
+static const struct kiln_event_region *region_of(const struct act *act, uint64_t address)
+{
+    for (size_t i = 0; i < act->look.region_count; i++) {
+        const struct kiln_event_region *region = &act->look.region[i];
+
+        if (address >= region->start && address - region->start < region->size)
+            return region;
+    }
+    return NULL;
+}
+
+/* Where the memory that holds `address` ends, be it of several regions. */
+static uint64_t end_of_memory(const struct act *act, uint64_t address)
+{
+    const struct kiln_event_region *region = region_of(act, address);
+
+    while (region != NULL && (region->access & 1) != 0) {
+        address = region->start + region->size;
+        region = region_of(act, address);
+    }
+    return address;
+}
+
+/* How much there is to read from the address: without a length the run of equal pages that holds it, as dfu-util has
+ * it; a length ends where the memory does. */
+static int limit_length(struct act *act, uint64_t *length)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
-    uint64_t address = act->args->address;
+    uint64_t address = act->args->address, end;
+    const struct kiln_event_region *region;
     int status;
 
     fill_request(act, KILN_VERB_INFO, &request);
@@ -111,20 +136,21 @@ static int length_of_segment(struct act *act, uint64_t *out_length)
     act->look.quiet = false;
     if (status != 0)
         return status;
-    for (size_t i = 0; i < act->look.region_count; i++) {
-        const struct kiln_event_region *region = &act->look.region[i];
-
-        if (address < region->start || address - region->start >= region->size)
-            continue;
-        *out_length = region->start + region->size - address;
-        (void)dfu_fail(DFU_UTIL, 0,
-                       "no length given: reading to 0x%08llx, where pages of another size or "
-                       "kind begin",
-                       (unsigned long long)(address + *out_length));
+    region = region_of(act, address);
+    if (region == NULL || (region->access & 1) == 0)
+        return dfu_fail(DFU_UTIL, EX_USAGE, "Page at 0x%08llx is not readable",
+                        (unsigned long long)address);
+    end = *length == 0 ? region->start + region->size : end_of_memory(act, address);
+    if (*length != 0 && *length <= end - address)
         return 0;
-    }
-    return dfu_fail(DFU_UTIL, EX_USAGE, "Page at 0x%08llx is not readable",
-                    (unsigned long long)address);
+    (void)dfu_fail(DFU_UTIL, 0,
+                   *length == 0
+                       ? "no length given: reading to 0x%08llx, where pages of another size or "
+                         "kind begin"
+                       : "the memory ends at 0x%08llx: reading no further",
+                   (unsigned long long)end);
+    *length = end - address;
+    return 0;
 }
 
 static int upload_to(struct act *act)
@@ -134,8 +160,8 @@ static int upload_to(struct act *act)
 
     fill_request(act, KILN_VERB_READ, &request);
     request.length = act->args->length;
-    if (is_dfuse(act) && request.length == 0 && act->args->has_address)
-        status = length_of_segment(act, &request.length);
+    if (is_dfuse(act) && act->args->has_address)
+        status = limit_length(act, &request.length);
     if (status != 0)
         return status;
     if (is_dfuse(act) && request.length == 0) {
@@ -341,7 +367,10 @@ static int command(struct act *act)
 
     if (!is_dfuse(act))
         return dfu_fail(DFU_UTIL, EX_USAGE, "The device is not a DfuSe device");
-    fill_request(act, args->unprotect || args->mass_erase ? KILN_VERB_ERASE : KILN_VERB_RUN,
+    fill_request(act,
+                 args->unprotect || args->mass_erase ? KILN_VERB_ERASE
+                 : args->leave                       ? KILN_VERB_RUN
+                                                     : KILN_VERB_INFO,
                  &request);
     request.alt = NULL;
     request.unprotect = args->unprotect;
@@ -350,6 +379,9 @@ static int command(struct act *act)
     request.bus_reset = args->reset;
     if (request.verb == KILN_VERB_RUN)
         puts("Submitting leave request...");
+    if (request.verb == KILN_VERB_INFO)
+        puts("DfuSe command mode: nothing was asked for");
+    act->look.quiet = request.verb == KILN_VERB_INFO;
     status = dfu_util_run(act->cli, &request, &act->look);
     if (status == 0 && args->unprotect)
         puts("Device disconnects, erases flash and resets now");

@@ -55,6 +55,11 @@ int dfu_words_next(struct dfu_words *words, const char **out_value)
     return code;
 }
 
+const char *dfu_words_left(const struct dfu_words *words)
+{
+    return optind < words->count ? words->word[optind] : NULL;
+}
+
 void dfu_print_help(const struct dfu_words *words, FILE *out)
 {
     fprintf(out, "Usage: %s [options] ...\n", words->tool);

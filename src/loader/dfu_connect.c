@@ -184,7 +184,12 @@ static void mend_function(struct kiln_dfu *self, struct kiln_ctx *ctx, uint32_t 
         self->block = KILN_MIN(size, DFU_TRANSFER_MAX);
     self->counts = self->block == size;
     if (wanted_size != 0) {
-        self->block = KILN_MIN(wanted_size, DFU_TRANSFER_MAX);
+        /* less than a packet makes nothing easier for the device, and a comparison take minutes; more than it says it
+         * cannot take */
+        size_t most = size == 0 || size == 0xffff ? (size_t)DFU_TRANSFER_MAX : self->block;
+
+        self->block = KILN_MIN(self->block, (size_t)TRANSFER_SIZE_UNKNOWN);
+        self->block = KILN_MIN(KILN_MAX(wanted_size, self->block), most);
         self->counts = self->block == size;
     } else if (!self->counts)
         dfu_note(self, ctx, "transfer size %u taken as %zu", size, self->block);

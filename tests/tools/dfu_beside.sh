@@ -5,15 +5,9 @@
 # leave, unplug in the middle of a write and what a second try makes of it. Kiln must do all of them; what dfu-util does is
 # held too, so that a change of the model shows. TABLE gets the seconds as a Markdown table (docs/dfu-util.md).
 # 77 (skipped) without dfu-util.
-set -eu
-sim=$1
-kiln=$2
+. "$(dirname "$0")/on_boards.sh"
 table=${3:-/dev/null}
 command -v dfu-util >/dev/null || exit 77
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-unset LD_PRELOAD
 ln -s "$kiln" dfu-util
 head -c 20481 /dev/urandom >image.bin
 head -c 3001 /dev/urandom >one.bin

@@ -3,15 +3,8 @@
 # dfu_octopus.sh KILN_SIM_USB KILN: the report of the Octopus Pro's owners. The board starts in dfuERROR, its flash string is cut
 # short, klipper.bin is linked behind a boot loader: `kiln flash klipper.bin` writes it where it belongs, says why, and leaves
 # the boot loader in the first 32 KB (128 KB on the H7) as it was.
-set -eu
-example=$(cd "$(dirname "$0")/../.." && pwd)/examples/firmware/stm32f405-offset.bin
-sim=$1
-kiln=$2
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-unset LD_PRELOAD
-fail() { echo "FAIL: $*"; cat log 2>/dev/null; exit 1; }
+. "$(dirname "$0")/on_boards.sh"
+example=$examples/stm32f405-offset.bin
 
 # image LINKED_AT: a vector table, and functions at uneven distances that its handlers point to
 image() {

@@ -2,15 +2,8 @@
 # SPDX-License-Identifier: MIT
 # dfu_util.sh KILN_SIM_USB KILN: Debian's dfu-util and lsusb against the simulated DFU devices, through umockdev.
 # Fails when the model or the front does not do what these programs need. 77 (skipped) without dfu-util.
-set -eu
-sim=$1
-kiln=$2
+. "$(dirname "$0")/on_boards.sh"
 command -v dfu-util >/dev/null && command -v lsusb >/dev/null || exit 77
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-unset LD_PRELOAD
-fail() { echo "FAIL: $*"; cat log 2>/dev/null; exit 1; }
 
 # run BOARD COMMAND...: its output in log
 run() {
