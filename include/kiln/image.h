@@ -23,6 +23,8 @@ enum kiln_image_type {
     KILN_IMAGE_DFUSE,       /* "dfuse" */
     KILN_IMAGE_ESP,         /* "esp-image": E9 header (bootloader or application) */
     KILN_IMAGE_ESP_PARTITIONS, /* "esp-partitions" */
+    KILN_IMAGE_ESP_OTADATA,    /* "esp-otadata": two records that say which application starts */
+    KILN_IMAGE_ESP_NVS,        /* "esp-nvs": pages of non-volatile storage */
     KILN_IMAGE_ESP_MERGED, /* "esp-merged": FF-filled flash image with bootloader, table, app inside */
     KILN_IMAGE_CORTEX_M,  /* "cortex-m": raw binary that starts with a vector table */
     KILN_IMAGE_ENCRYPTED, /* "encrypted": too much entropy for code, in all or behind the vectors */
@@ -96,6 +98,13 @@ struct kiln_esp_partition {
     char label[17];
 };
 
+/* A part of a whole ESP flash: bootloader, partition table, contents of a partition. */
+struct kiln_image_part {
+    uint64_t offset, size; /* in flash; as much of it as the file holds */
+    char what[24];         /* "bootloader", "partition table", label of the partition */
+    char text[200];        /* "kiln-example, version 1.0.0", "blank", "2 of 6 pages in use", ... */
+};
+
 struct kiln_image;
 
 struct kiln_image_options {
@@ -156,6 +165,9 @@ KILN_API const struct kiln_image_memory *kiln_image_memory(const struct kiln_ima
 /* The rows of an ESP partition table, alone or in a merged image; none for other types. */
 KILN_API const struct kiln_esp_partition *kiln_image_partitions(const struct kiln_image *image,
                                                                 size_t *out_count);
+/* What a merged ESP image is made of, by offset; none for other types. */
+KILN_API const struct kiln_image_part *kiln_image_parts(const struct kiln_image *image,
+                                                        size_t *out_count);
 /* The LPC or TI Stellaris prefix of a DFU file: such a bootloader wants it before the first segment in a
  * download. NULL and 0 if there is none. */
 KILN_API const uint8_t *kiln_image_prefix(const struct kiln_image *image, size_t *out_len);

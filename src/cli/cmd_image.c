@@ -93,6 +93,43 @@ static json_t *partitions_array(const struct kiln_image *image)
     return array;
 }
 
+static json_t *parts_array(const struct kiln_image *image)
+{
+    json_t *array = json_array();
+    size_t count;
+    const struct kiln_image_part *parts = kiln_image_parts(image, &count);
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, json_pack("{s:I, s:I, s:s, s:s}", "offset",
+                                               (json_int_t)parts[i].offset, "size",
+                                               (json_int_t)parts[i].size, "what", parts[i].what,
+                                               "text", parts[i].text));
+    return array;
+}
+
+/* Descriptors of an ESP image; null for other files and images without one. */
+static void add_descriptors(json_t *o, const struct kiln_image *image)
+{
+    const struct kiln_segment *s =
+        kiln_image_segment_count(image) == 1 ? kiln_image_segment(image, 0) : NULL;
+    struct kiln_esp_image view;
+    json_t *app = json_null(), *boot = json_null();
+
+    if (kiln_image_info(image)->type == KILN_IMAGE_ESP && s != NULL &&
+        kiln_esp_inspect(s->data, s->size, NULL, NULL, &view, NULL) == KILN_OK) {
+        if (view.has_app)
+            app =
+                json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "project", view.app.project, "version",
+                          view.app.version, "date", view.app.date, "time", view.app.time, "idf",
+                          view.app.idf, "secure_version", (json_int_t)view.app.secure_version);
+        if (view.has_boot)
+            boot = json_pack("{s:s, s:s, s:I}", "idf", view.boot.idf, "built", view.boot.built,
+                             "version", (json_int_t)view.boot.version);
+    }
+    json_object_set_new(o, "app", app != NULL ? app : json_null());
+    json_object_set_new(o, "bootloader", boot != NULL ? boot : json_null());
+}
+
 static json_t *notes_array(const char *notes)
 {
     json_t *array = json_array();
@@ -124,6 +161,8 @@ static json_t *info_object(const struct kiln_image *image)
     json_object_set_new(o, "segments", segments_array(image));
     json_object_set_new(o, "memory", memory_array(image));
     json_object_set_new(o, "partitions", partitions_array(image));
+    json_object_set_new(o, "parts", parts_array(image));
+    add_descriptors(o, image);
     json_object_set_new(o, "role", text_or_null(role_name(info->esp_role)));
     json_object_set_new(o, "esp_chip_id", id_or_null(info->esp_chip_id));
     json_object_set_new(o, "uf2_family",
@@ -213,6 +252,16 @@ static void print_partitions(const struct kiln_image *image)
                (p[i].flags & 1) ? ", encrypted" : "");
 }
 
+static void print_parts(const struct kiln_image *image)
+{
+    size_t count;
+    const struct kiln_image_part *parts = kiln_image_parts(image, &count);
+
+    for (size_t i = 0; i < count; i++)
+        printf("  %-10s  0x%08" PRIx64 " - 0x%08" PRIx64 "  %-16s  %s\n", i == 0 ? "parts" : "",
+               parts[i].offset, parts[i].offset + parts[i].size - 1, parts[i].what, parts[i].text);
+}
+
 static void print_info(const struct cli *cli, const struct kiln_image *image)
 {
     const struct kiln_image_info *info = kiln_image_info(image);
@@ -229,6 +278,7 @@ static void print_info(const struct cli *cli, const struct kiln_image *image)
                (unsigned)info->pid & 0xffff);
     print_segments(image);
     print_partitions(image);
+    print_parts(image);
     while (*notes != '\0') {
         size_t len = strcspn(notes, "\n");
 
@@ -463,7 +513,8 @@ const struct cli_command cli_cmd_image = {
     .summary = "look into firmware files, convert and merge them",
     .details =
         "A file is recognised by its content: ELF, Intel HEX, S-records, UF2, DFU, DfuSe, ESP "
-        "images, partition tables and whole flashes, Cortex-M binaries. What convert and merge "
+        "images, partition tables (binary and CSV), otadata, NVS and whole flashes, Cortex-M "
+        "binaries. What convert and merge "
         "write follows --type, or the ending of the file's name (.hex, .srec, .uf2, .dfu), or is "
         "raw bytes. elf2image makes the image of an Espressif chip from an ELF file. With --chip "
         "of "

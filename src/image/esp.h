@@ -24,6 +24,9 @@ bool kiln_esp_header_fits(const uint8_t *bytes, size_t len);
 /* The chip a header names, NULL if its id is unknown. The header fits. */
 const struct kiln_chip *kiln_esp_header_chip(const uint8_t *bytes, size_t len);
 
+/* What stands in a data partition, in words: "blank", "2 of 6 pages in use, ...", "data". */
+void kiln_esp_data_text(const uint8_t *bytes, size_t len, char *out, size_t cap);
+
 /* Does a partition table stand here? Only the first entry is looked at. */
 bool kiln_esp_table_fits(const uint8_t *bytes, size_t len);
 

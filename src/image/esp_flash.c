@@ -7,6 +7,7 @@
 #include "chip/esp.h"
 
 #include <inttypes.h>
+#include <kiln/esp_image.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,79 @@ static enum kiln_status check_apps(struct kiln_image *image, struct kiln_ctx *ct
     return KILN_OK;
 }
 
+/* ---- its parts ---- */
+
+static struct kiln_image_part *add_part(struct kiln_image *image, uint64_t offset, uint64_t size,
+                                        const char *what)
+{
+    struct kiln_image_part *part = &image->parts[image->part_count++];
+
+    *part = (struct kiln_image_part){.offset = offset, .size = size};
+    snprintf(part->what, sizeof part->what, "%s", what);
+    return part;
+}
+
+/* Bootloader or application. */
+static void describe_program(struct kiln_image_part *part, const uint8_t *bytes, size_t len)
+{
+    struct kiln_esp_image view;
+
+    if (!kiln_esp_header_fits(bytes, len) ||
+        kiln_esp_inspect(bytes, len, NULL, NULL, &view, NULL) != KILN_OK) {
+        kiln_esp_data_text(bytes, len, part->text, sizeof part->text);
+        return;
+    }
+    if (view.has_app)
+        snprintf(part->text, sizeof part->text,
+                 "%s, version %s, built %s %s, ESP-IDF %s; %zu bytes", view.app.project,
+                 view.app.version, view.app.date, view.app.time, view.app.idf, view.data_len);
+    else if (view.has_boot)
+        snprintf(part->text, sizeof part->text, "ESP-IDF %s, built %s; %zu bytes", view.boot.idf,
+                 view.boot.built, view.data_len);
+    else
+        snprintf(part->text, sizeof part->text, "%s program without descriptor; %zu bytes",
+                 view.chip, view.data_len);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    uint64_t x = ((const struct kiln_image_part *)a)->offset;
+    uint64_t y = ((const struct kiln_image_part *)b)->offset;
+
+    return x < y ? -1 : x > y;
+}
+
+static enum kiln_status list_parts(struct kiln_image *image, struct kiln_ctx *ctx,
+                                   const struct kiln_image_input *in, const struct merged *m)
+{
+    struct kiln_image_part *part;
+
+    image->part_count = 0;
+    image->parts = calloc(image->partition_count + 2, sizeof *image->parts);
+    if (image->parts == NULL)
+        return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
+    part = add_part(image, m->start + m->boot, m->table - m->boot, "bootloader");
+    describe_program(part, in->bytes + m->boot, m->table - m->boot);
+    part = add_part(image, m->start + m->table, KILN_ESP_TABLE_SIZE, "partition table");
+    snprintf(part->text, sizeof part->text, "%zu partitions", image->partition_count);
+    for (size_t i = 0; i < image->partition_count; i++) {
+        const struct kiln_esp_partition *p = &image->partitions[i];
+        uint64_t at = p->offset - m->start;
+        size_t len;
+
+        if (p->offset < m->start || at >= in->len)
+            continue;
+        len = (size_t)KILN_MIN(p->size, in->len - at);
+        part = add_part(image, p->offset, len, p->label);
+        if (p->type == 0)
+            describe_program(part, in->bytes + at, len);
+        else
+            kiln_esp_data_text(in->bytes + at, len, part->text, sizeof part->text);
+    }
+    qsort(image->parts, image->part_count, sizeof *image->parts, by_offset);
+    return KILN_OK;
+}
+
 static enum kiln_status load_merged(struct kiln_image *image, struct kiln_ctx *ctx,
                                     const struct kiln_image_input *in)
 {
@@ -203,6 +277,7 @@ static enum kiln_status load_merged(struct kiln_image *image, struct kiln_ctx *c
     KILN_TRY(kiln_esp_table_parse(image, ctx, in->bytes + m.table, in->len - m.table,
                                   in->origin + m.table));
     KILN_TRY(check_apps(image, ctx, in, &m, &apps));
+    KILN_TRY(list_parts(image, ctx, in, &m));
     if (chip != image->info.chip)
         kiln_image_note(image, "bootloader and application are for different chips");
     image->info.chip = chip;

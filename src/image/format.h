@@ -38,6 +38,8 @@ struct kiln_image {
     size_t memory_count;
     struct kiln_esp_partition *partitions;
     size_t partition_count;
+    struct kiln_image_part *parts;
+    size_t part_count;
     uint8_t prefix[16]; /* what stood before the payload of a DFU file */
     size_t prefix_len;
 };
@@ -83,6 +85,9 @@ extern const struct kiln_image_format kiln_image_format_ihex;
 extern const struct kiln_image_format kiln_image_format_srec;
 extern const struct kiln_image_format kiln_image_format_esp;
 extern const struct kiln_image_format kiln_image_format_esp_partitions;
+extern const struct kiln_image_format kiln_image_format_esp_csv;
+extern const struct kiln_image_format kiln_image_format_esp_otadata;
+extern const struct kiln_image_format kiln_image_format_esp_nvs;
 extern const struct kiln_image_format kiln_image_format_esp_merged;
 extern const struct kiln_image_format kiln_image_format_cortexm;
 extern const struct kiln_image_format kiln_image_format_encrypted;

@@ -15,6 +15,9 @@ static const struct kiln_image_format *const formats[] = {
     &kiln_image_format_esp_merged, /* starts like an ESP image where the boot offset is 0 */
     &kiln_image_format_esp,
     &kiln_image_format_esp_partitions,
+    &kiln_image_format_esp_csv,
+    &kiln_image_format_esp_otadata,
+    &kiln_image_format_esp_nvs,
     &kiln_image_format_cortexm,
     &kiln_image_format_encrypted,
     &kiln_image_format_raw,

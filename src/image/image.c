@@ -23,6 +23,8 @@ static const char *const type_names[KILN_IMAGE_TYPE_COUNT] = {
     [KILN_IMAGE_DFUSE] = "dfuse",
     [KILN_IMAGE_ESP] = "esp-image",
     [KILN_IMAGE_ESP_PARTITIONS] = "esp-partitions",
+    [KILN_IMAGE_ESP_OTADATA] = "esp-otadata",
+    [KILN_IMAGE_ESP_NVS] = "esp-nvs",
     [KILN_IMAGE_ESP_MERGED] = "esp-merged",
     [KILN_IMAGE_CORTEX_M] = "cortex-m",
     [KILN_IMAGE_ENCRYPTED] = "encrypted",
@@ -110,6 +112,7 @@ void kiln_image_free(struct kiln_image *image)
     free(image->runs);
     free(image->segments);
     free(image->partitions);
+    free(image->parts);
     free(image->name);
     free(image);
 }
@@ -403,6 +406,12 @@ const struct kiln_image_memory *kiln_image_memory(const struct kiln_image *image
 {
     *out_count = image->memory_count;
     return image->memory;
+}
+
+const struct kiln_image_part *kiln_image_parts(const struct kiln_image *image, size_t *out_count)
+{
+    *out_count = image->part_count;
+    return image->parts;
 }
 
 const struct kiln_esp_partition *kiln_image_partitions(const struct kiln_image *image,

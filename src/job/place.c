@@ -146,6 +146,16 @@ static enum kiln_status app_place(struct kiln_job *job, const struct kiln_image 
     return fit(job, image, partition, out_address);
 }
 
+static enum kiln_status otadata_place(struct kiln_job *job, const struct kiln_image *image,
+                                      uint64_t *out_address)
+{
+    KILN_TRY(kiln_job_partitions(job));
+    for (size_t i = 0; i < job->partition_count; i++)
+        if (job->partitions[i].type == 1 && job->partitions[i].subtype == 0)
+            return fit(job, image, &job->partitions[i], out_address);
+    return KILN_OK; /* the planner says that it has no place */
+}
+
 static enum kiln_status usual_place(struct kiln_job *job, const struct kiln_image *image,
                                     uint64_t *out_address)
 {
@@ -159,6 +169,8 @@ static enum kiln_status usual_place(struct kiln_job *job, const struct kiln_imag
         *out_address = KILN_ESP_TABLE_OFFSET;
     else if (info->type == KILN_IMAGE_ESP_MERGED)
         *out_address = 0;
+    else if (info->type == KILN_IMAGE_ESP_OTADATA)
+        return otadata_place(job, image, out_address);
     else if (info->type == KILN_IMAGE_ESP && info->esp_role == KILN_ESP_ROLE_BOOTLOADER)
         *out_address = chip->esp->boot_offset;
     else if (info->type == KILN_IMAGE_ESP && info->esp_role == KILN_ESP_ROLE_APP)
