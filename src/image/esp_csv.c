@@ -143,10 +143,11 @@ static bool byte_of(const char *text, const struct word *words, uint8_t *out)
 
 static bool subtype_of(const char *text, uint8_t type, uint8_t *out)
 {
-    unsigned slot;
-    char more;
+    uint64_t slot;
 
-    if (type == TYPE_APP && sscanf(text, "ota_%2u%c", &slot, &more) == 1 && slot < 16) {
+    if (type == TYPE_APP && strncmp(text, "ota_", 4) == 0) {
+        if (!number(text + 4, &slot) || slot > 15)
+            return false;
         *out = (uint8_t)(0x10 + slot);
         return true;
     }

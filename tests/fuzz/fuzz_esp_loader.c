@@ -116,45 +116,77 @@ static void send_flash(struct hostile *h)
     put_frame(h, bytes, 16);
 }
 
-/* What a decent chip would say. */
-static void decent(struct hostile *h, uint8_t op)
+static void decent_sync(struct hostile *h, uint8_t op)
+{
+    for (int i = 0; i < 8; i++)
+        reply(h, op, h->stub ? 0 : 0x20120707, NULL, 0, 0);
+}
+
+static void decent_reg(struct hostile *h, uint8_t op)
+{
+    reply(h, op, reg(h, word(h, 0)), NULL, 0, 0);
+}
+
+static void decent_security(struct hostile *h, uint8_t op)
+{
+    uint8_t body[20] = {0};
+
+    kiln_put_le32(body + 12, (uint32_t)h->chip->esp->chip_id);
+    reply(h, op, 0, body, sizeof body, 0);
+}
+
+static void decent_md5(struct hostile *h, uint8_t op)
+{
+    uint8_t body[32];
+
+    memset(body, h->stub ? 0 : '0', sizeof body);
+    reply(h, op, 0, body, h->stub ? 16 : 32, 0);
+}
+
+static void decent_slow_read(struct hostile *h, uint8_t op)
 {
     uint8_t body[64] = {0};
 
-    switch (op) {
-    case KILN_ESP_SYNC:
-        for (int i = 0; i < 8; i++)
-            reply(h, op, h->stub ? 0 : 0x20120707, NULL, 0, 0);
-        break;
-    case KILN_ESP_READ_REG:
-        reply(h, op, reg(h, word(h, 0)), NULL, 0, 0);
-        break;
-    case KILN_ESP_GET_SECURITY_INFO:
-        kiln_put_le32(body + 12, (uint32_t)h->chip->esp->chip_id);
-        reply(h, op, 0, body, 20, 0);
-        break;
-    case KILN_ESP_FLASH_MD5:
-        memset(body, h->stub ? 0 : '0', 32);
-        reply(h, op, 0, body, h->stub ? 16 : 32, 0);
-        break;
-    case KILN_ESP_READ_FLASH_SLOW:
-        reply(h, op, 0, body, 64, 0);
-        break;
-    case KILN_ESP_READ_FLASH:
-        reply(h, op, 0, NULL, 0, 0);
-        send_flash(h);
-        break;
-    case KILN_ESP_MEM_END:
-        reply(h, op, 0, NULL, 0, 0);
-        if (word(h, 0) == 0) {
-            put_frame(h, (const uint8_t *)"OHAI", 4);
-            h->stub = true;
+    reply(h, op, 0, body, sizeof body, 0);
+}
+
+static void decent_read(struct hostile *h, uint8_t op)
+{
+    reply(h, op, 0, NULL, 0, 0);
+    send_flash(h);
+}
+
+static void decent_start(struct hostile *h, uint8_t op)
+{
+    reply(h, op, 0, NULL, 0, 0);
+    if (word(h, 0) != 0)
+        return;
+    put_frame(h, (const uint8_t *)"OHAI", 4);
+    h->stub = true;
+}
+
+/* What a decent chip would say. */
+static void decent(struct hostile *h, uint8_t op)
+{
+    static const struct {
+        uint8_t op;
+        void (*say)(struct hostile *h, uint8_t op);
+    } rows[] = {
+        {KILN_ESP_SYNC, decent_sync},
+        {KILN_ESP_READ_REG, decent_reg},
+        {KILN_ESP_GET_SECURITY_INFO, decent_security},
+        {KILN_ESP_FLASH_MD5, decent_md5},
+        {KILN_ESP_READ_FLASH_SLOW, decent_slow_read},
+        {KILN_ESP_READ_FLASH, decent_read},
+        {KILN_ESP_MEM_END, decent_start},
+    };
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++)
+        if (rows[i].op == op) {
+            rows[i].say(h, op);
+            return;
         }
-        break;
-    default:
-        reply(h, op, 0, NULL, 0, 0);
-        break;
-    }
+    reply(h, op, 0, NULL, 0, 0);
 }
 
 /* Nothing is erased or written behind the flash. */
@@ -185,10 +217,37 @@ static void some_bytes(struct hostile *h, uint8_t *out, size_t len)
     }
 }
 
+static void rubbish(struct hostile *h, bool framed)
+{
+    uint8_t bytes[256];
+    size_t len = take(h);
+
+    some_bytes(h, bytes, len);
+    if (framed)
+        put_frame(h, bytes, len);
+    for (size_t i = 0; i < len && !framed; i++)
+        put_raw(h, bytes[i]);
+}
+
+static void any_body(struct hostile *h, uint8_t op, size_t len)
+{
+    uint8_t bytes[68];
+
+    some_bytes(h, bytes, len + 4);
+    reply(h, op, kiln_le32(bytes), bytes, len, 0);
+}
+
+static void very_long(struct hostile *h)
+{
+    put_raw(h, 0xc0);
+    for (size_t i = 0, n = 256u * take(h); i < n; i++)
+        put_raw(h, (uint8_t)(i % 0xc0));
+    put_raw(h, 0xc0);
+}
+
 static void answer(struct hostile *h)
 {
-    uint8_t op = h->frame[1], how = take(h), bytes[256];
-    size_t len;
+    uint8_t op = h->frame[1], how = take(h);
 
     check_range(h, op);
     if (h->polite && how < 224) {
@@ -202,23 +261,15 @@ static void answer(struct hostile *h)
     case 2:
         reply(h, op, 0, NULL, 0, 1u + take(h));
         break;
-    case 3: /* rubbish on the line */
-        len = take(h);
-        some_bytes(h, bytes, len);
-        for (size_t i = 0; i < len; i++)
-            put_raw(h, bytes[i]);
+    case 3: /* rubbish on the line, or in a frame */
+    case 5:
+        rubbish(h, how % 16 == 5);
         break;
     case 4: /* silence */
         break;
-    case 5: /* a frame of its own making */
-        len = take(h);
-        some_bytes(h, bytes, len);
-        put_frame(h, bytes, len);
-        break;
-    case 6: /* the right name and any body */
-        len = take(h) % 64;
-        some_bytes(h, bytes, len + 4);
-        reply(h, op, kiln_le32(bytes), bytes, len, 0);
+    case 6: /* the right name and any body, or none but a value */
+    case 11:
+        any_body(h, op, how % 16 == 6 ? take(h) % 64 : 0);
         break;
     case 7: /* without end */
         h->babble = take(h);
@@ -226,19 +277,12 @@ static void answer(struct hostile *h)
     case 8:
         h->gone = take(h) == 0;
         break;
-    case 9: /* very long */
-        put_raw(h, 0xc0);
-        for (size_t i = 0, n = 256u * take(h); i < n; i++)
-            put_raw(h, (uint8_t)(i % 0xc0));
-        put_raw(h, 0xc0);
+    case 9:
+        very_long(h);
         break;
     case 10: /* twice */
         decent(h, op);
         decent(h, op);
-        break;
-    case 11: /* a value of its own */
-        some_bytes(h, bytes, 4);
-        reply(h, op, kiln_le32(bytes), NULL, 0, 0);
         break;
     case 12: /* half */
         decent(h, op);
