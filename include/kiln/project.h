@@ -69,7 +69,9 @@ struct kiln_project_environment {
     uint32_t upload_speed; /* 0: not told */
     uint32_t monitor_speed;
     const char *before,
-        *after;      /* how the board is reset, as kiln flash takes it; NULL: by itself */
+        *after; /* how the board is reset, as kiln flash takes it; NULL: by itself */
+    const char
+        *flash_size; /* \"detect\" or \"keep\" for the header of an ESP bootloader, or NULL */
     bool no_stub;    /* without a flasher stub */
     const char *elf; /* with the debugging information, or NULL */
 };

@@ -191,6 +191,8 @@ static int take_settings(struct cli *cli, const struct kiln_project_environment 
         cli->args.before = env->before;
     if (cli->args.after == NULL)
         cli->args.after = env->after;
+    if (cli->args.flash_size == NULL)
+        cli->args.flash_size = env->flash_size;
     cli->args.no_stub = cli->args.no_stub || env->no_stub;
     if (cli->args.devices.count > 0 || cli->args.all || env->port == NULL)
         return 0;
@@ -221,8 +223,8 @@ static void announce(const struct cli *cli, const struct kiln_project *project,
 {
     if (cli->args.json || cli->args.quiet)
         return;
-    printf("%s project, environment %s%s%s\n", project->system, cli_bold(cli), env->name,
-           cli_plain(cli));
+    printf("%s project, environment %s%s%s%s%s\n", project->system, cli_bold(cli), env->name,
+           cli_plain(cli), env->chip != NULL ? ", for " : "", env->chip != NULL ? env->chip : "");
     for (const char *line = env->notes; *line != '\0'; line += strspn(line, "\n")) {
         int n = (int)strcspn(line, "\n");
 

@@ -137,9 +137,15 @@ static void read_sketch(struct kiln_build *build, struct kiln_build_env *env)
             kiln_build_option(build, env, "upload_port", env->is.port,
                               kiln_yaml_place(build, &yaml, node));
         }
-        text = kiln_yaml_text(kiln_yaml_get(&yaml, NULL, "default_fqbn"));
-        if (text != NULL && env->is.board == NULL)
-            env->is.board = kiln_arena_printf(&build->arena, "%s", text);
+        node = kiln_yaml_get(&yaml, NULL, "default_fqbn");
+        text = kiln_yaml_text(node);
+        if (text != NULL) {
+            text = kiln_arena_printf(&build->arena, "%s", text);
+            kiln_build_option(build, env, "default_fqbn", text,
+                              kiln_yaml_place(build, &yaml, node));
+            if (env->is.board == NULL)
+                env->is.board = text;
+        }
         yaml_document_delete(&yaml.document);
         return;
     }
@@ -274,6 +280,37 @@ static void load_build(struct kiln_build *build, const char *name, const char *f
                          "arduino-cli compile");
 }
 
+/* sketch.yaml's default_fqbn chooses among exported builds, which are in folders named by their boards. */
+static void choose_default(struct kiln_build *build)
+{
+    const struct kiln_project_option *fqbn;
+    char *name;
+    size_t colons = 0;
+
+    for (const struct kiln_build_env *env = build->first; env != NULL; env = env->next) {
+        fqbn = kiln_project_option(&env->is, "default_fqbn");
+        if (fqbn == NULL)
+            return;
+        name = kiln_arena_text(&build->arena, fqbn->texts[0], strlen(fqbn->texts[0]));
+        for (char *c = name; c != NULL && *c != '\0'; c++) {
+            if (*c == ':')
+                *c = ++colons == 3 ? '\0' : '.';
+            if (*c == '\0')
+                break;
+        }
+        colons = 0;
+        if (name != NULL && strcmp(name, env->is.name) == 0) {
+            const char **defaults = kiln_arena_alloc(&build->arena, sizeof *defaults);
+
+            if (defaults == NULL)
+                return;
+            *defaults = env->is.name;
+            build->project.defaults = defaults;
+            build->project.default_count = 1;
+        }
+    }
+}
+
 static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_error)
 {
     const char *root = kiln_build_path(build, build->dir, "build"), *temporary;
@@ -295,6 +332,7 @@ static enum kiln_status load(struct kiln_build *build, struct kiln_error *out_er
     }
     if (program_in(build, root) != NULL)
         load_build(build, "build", root);
+    choose_default(build);
     temporary = build->first == NULL ? temporary_build(build) : NULL;
     if (temporary != NULL)
         load_build(build, kiln_path_base(build->dir), temporary);

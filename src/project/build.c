@@ -280,6 +280,8 @@ bool kiln_build_program(struct kiln_build *build, struct kiln_build_env *env,
         file.why = "the file states it";
         file.place.file = kiln_build_shown(build, stated[i]);
         kiln_build_file(build, env, &file);
+        if (stated[i] == program->uf2 && env->is.protocol == NULL)
+            env->is.protocol = "uf2";
         return true;
     }
     if (program->bin == NULL || !kiln_file_exists(program->bin))

@@ -137,12 +137,18 @@ static void take_esptool(struct kiln_build *build, struct kiln_build_env *env,
     const json_t *args = json_object_get(json->root, "extra_esptool_args");
     const char *chip = json_string_value(json_object_get(args, "chip"));
     const char *before = json_string_value(json_object_get(args, "before"));
-    const char *after = json_string_value(json_object_get(args, "after"));
+    const char *after = json_string_value(json_object_get(args, "after")), *size;
 
     if (chip != NULL)
         env->is.chip = kiln_arena_printf(&build->arena, "%s", chip);
     env->is.before = before != NULL ? kiln_upload_before(before) : NULL;
     env->is.after = after != NULL ? kiln_upload_after(after) : NULL;
+    size = json_string_value(
+        json_object_get(json_object_get(json->root, "flash_settings"), "flash_size"));
+    if (size != NULL && strcmp(size, "detect") == 0)
+        env->is.flash_size = "detect";
+    else if (size != NULL && strcmp(size, "keep") == 0)
+        env->is.flash_size = "keep";
     env->is.no_stub = json_is_false(json_object_get(args, "stub"));
 }
 

@@ -10,6 +10,7 @@
 #define LINKER_SCRIPTS   "framework-arduinoespressif8266/tools/sdk/ld/"
 #define MAPPED_AT        0x40200000u /* where the ESP8266 maps its flash */
 #define MAPPED_END       0x41200000u
+#define ARDUINO_SDK      "framework-arduinoespressif32/tools/sdk/"
 #define ARDUINO_BOOT_APP "framework-arduinoespressif32/tools/partitions/boot_app0.bin"
 
 bool kiln_pio_is_esp(struct kiln_pio_target *t)
@@ -120,6 +121,44 @@ static const char *boot_app0_of(struct kiln_pio_target *t)
                : "";
 }
 
+/* "40000000L" as "40m". */
+static const char *megahertz(struct kiln_pio_target *t, const char *text)
+{
+    uint64_t hertz;
+
+    text = kiln_arena_text(&t->build->arena, text, strspn(text, "0123456789"));
+    return text != NULL && kiln_build_number(text, &hertz)
+               ? kiln_arena_printf(&t->build->arena, "%um", (unsigned)(hertz / 1000000))
+               : "";
+}
+
+/* Arduino's cores before 2.0.3 bring ready bootloaders instead of making one for each build. */
+static const char *packaged_bootloader(struct kiln_pio_target *t)
+{
+    const struct kiln_project_option *dir = kiln_pio_get(t->pio, "platformio", "packages_dir");
+    struct kiln_pio_said mode, speed;
+    const char *name;
+
+    if (dir->kind != KILN_PROJECT_TEXT || t->env->is.chip == NULL ||
+        (!kiln_pio_board(t, "build.boot", &mode) &&
+         !kiln_pio_board(t, "build.flash_mode", &mode)) ||
+        (!kiln_pio_board(t, "build.f_boot", &speed) && !kiln_pio_board(t, "build.f_flash", &speed)))
+        return NULL;
+    name = kiln_arena_printf(&t->build->arena, "bin/bootloader_%s_%s.bin", mode.text,
+                             megahertz(t, speed.text));
+    for (int own = 0; own <= 1; own++) {
+        const char *path =
+            kiln_build_path(t->build, dir->texts[0],
+                            kiln_arena_printf(&t->build->arena, ARDUINO_SDK "%s%s%s",
+                                              own == 1 ? t->env->is.chip : "", own == 1 ? "/" : "",
+                                              name != NULL ? name : ""));
+
+        if (kiln_file_exists(path))
+            return path;
+    }
+    return NULL;
+}
+
 /* The file system image that was built: of several the one the project is set to. */
 static const char *file_system(struct kiln_pio_target *t, bool *out_fat)
 {
@@ -163,6 +202,8 @@ static void plan_with_table(struct kiln_pio_target *t)
         kiln_esp_plan_files(t->build, t->env, &parts);
         return;
     }
+    if (parts.bootloader == NULL && parts.arduino)
+        parts.bootloader = packaged_bootloader(t);
     if (parts.otadata == NULL && parts.arduino) {
         parts.otadata = boot_app0_of(t);
         parts.is_boot_app0 = true;

@@ -70,6 +70,7 @@ static const struct row {
     {"mbed", DRIVE},
     {"uf2", DRIVE},
     {"picotool", DRIVE},
+    {"pico", DRIVE},
 
     {"sam-ba", LOADER},
     {"bossac", LOADER},
@@ -131,12 +132,12 @@ static void explain_drive(struct kiln_build *build, struct kiln_build_env *env)
     const char *file = NULL;
 
     for (size_t i = 0; i < env->is.file_count; i++)
-        if (strcmp(env->is.files[i].what, "application") == 0)
+        if (file == NULL || strcmp(env->is.files[i].what, "application") == 0)
             file = env->is.files[i].path;
     if (file != NULL)
         kiln_build_note(build, env,
-                        "%s copies %s to the drive that the board shows, which Kiln does not do; "
-                        "%s",
+                        "%s means the drive that the board shows in its bootloader, which Kiln "
+                        "does not write to: copy %s there; %s",
                         env->is.protocol, kiln_build_shown(build, file), instead(env));
 }
 

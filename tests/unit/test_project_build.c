@@ -112,6 +112,27 @@ static void arduino_programs_go_to_0x10000(void **state)
     kiln_project_free(project);
 }
 
+static void older_cores_bring_their_bootloader(void **state)
+{
+    char path[512];
+
+    (void)state;
+    esp32(
+        "board_build.mcu = esp32\nboard_build.flash_mode = dio\nboard_build.f_flash = 40000000L\n");
+    path_of(path, ".pio/build/a/bootloader.bin");
+    assert_int_equal(remove(path), 0);
+    struct kiln_project *project = open_project();
+
+    assert_note(environment(project, NULL), "the build left no bootloader");
+    kiln_project_free(project);
+    copy_example("esp32-bootloader.bin", "none/framework-arduinoespressif32/tools/sdk/bin/"
+                                         "bootloader_dio_40m.bin");
+    project = open_project();
+    assert_string_equal(environment(project, NULL)->notes, "");
+    assert_file(environment(project, NULL), 0, "bootloader_dio_40m.bin", 0x1000);
+    kiln_project_free(project);
+}
+
 static void fresh_metadata_of_platformio_counts_first(void **state)
 {
     (void)state;
@@ -167,7 +188,7 @@ static void each_protocol_is_explained(void **state)
         {"upload_protocol = esptool\n", NULL},
         {"upload_protocol = esp-builtin\n", "esp-builtin is a debug probe"},
         {"upload_protocol = espota\n", "goes over the air"},
-        {"upload_protocol = mbed\n", ".pio/build/a/firmware.bin to the drive"},
+        {"upload_protocol = mbed\n", ".pio/build/a/firmware.bin there"},
         {"upload_protocol = nrfutil\n", "pio run -e a -t upload"},
         {"upload_protocol = custom\nupload_command = x\n", "platformio.ini:7) is not run"},
         {"upload_protocol = new-one\n", "'new-one' is not known to Kiln"},
@@ -411,6 +432,23 @@ static void arduino_cores_are_looked_into(void **state)
     kiln_project_free(project);
 }
 
+static void a_sketch_may_name_its_board(void **state)
+{
+    const struct kiln_project_environment *env;
+
+    (void)state;
+    copy_example("esp32-app-v1.bin", "build/esp32.esp32.one/S.ino.bin");
+    copy_example("esp32-app-v1.bin", "build/esp32.esp32.two/S.ino.bin");
+    struct kiln_project *project = open_project();
+
+    assert_int_equal(kiln_project_choose(project, NULL, &env, NULL), KILN_E_ARG);
+    kiln_project_free(project);
+    write_text("sketch.yaml", "default_fqbn: esp32:esp32:two:Speed=x\n");
+    project = open_project();
+    assert_string_equal(environment(project, NULL)->name, "esp32.esp32.two");
+    kiln_project_free(project);
+}
+
 static void arduino_on_an_avr(void **state)
 {
     (void)state;
@@ -460,12 +498,35 @@ static void klipper_means_the_whole_line(void **state)
     kiln_project_free(project);
 }
 
+/* One block of 256 bytes for an RP2040 (family E48BFF56) at the start of its flash. */
+static void a_uf2_file_is_for_the_drive(void **state)
+{
+    static const uint8_t head[] = {0x55, 0x46, 0x32, 0x0a, 0x57, 0x51, 0x5d, 0x9e, 0,    0x20, 0,
+                                   0,    0,    0,    0,    0x10, 0,    1,    0,    0,    0,    0,
+                                   0,    0,    1,    0,    0,    0,    0x56, 0xff, 0x8b, 0xe4};
+    uint8_t block[512] = {0};
+
+    (void)state;
+    memcpy(block, head, sizeof head);
+    memcpy(block + 508, "\x30\x6f\xb1\x0a", 4);
+    write_bytes("out/klipper.uf2", block, sizeof block);
+    write_text("out/klipper.dict", "{\"config\": {\"MCU\": \"rp2040\"}}");
+    struct kiln_project *project = open_project();
+    const struct kiln_project_environment *env = environment(project, NULL);
+
+    assert_file(env, 0, "klipper.uf2", 0x10000000);
+    assert_note(env, "uf2 means the drive that the board shows");
+    assert_note(env, "out/klipper.uf2 there");
+    kiln_project_free(project);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ROOT(a_file_system_waits_to_be_asked_for),
         WITH_ROOT(fatfs_begins_a_sector_later),
         WITH_ROOT(arduino_programs_go_to_0x10000),
+        WITH_ROOT(older_cores_bring_their_bootloader),
         WITH_ROOT(fresh_metadata_of_platformio_counts_first),
         WITH_ROOT(the_esp8266_keeps_files_where_its_linker_script_says),
         WITH_ROOT(each_protocol_is_explained),
@@ -478,9 +539,11 @@ int main(void)
         WITH_ROOT(idf_settings),
         WITH_ROOT(idf_argument_files_name_nothing),
         WITH_ROOT(arduino_cores_are_looked_into),
+        WITH_ROOT(a_sketch_may_name_its_board),
         WITH_ROOT(arduino_on_an_avr),
         WITH_ROOT(klipper_is_placed_by_its_elf_file),
         WITH_ROOT(klipper_means_the_whole_line),
+        WITH_ROOT(a_uf2_file_is_for_the_drive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
