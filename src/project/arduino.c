@@ -9,7 +9,6 @@
 #include "project/esp_plan.h"
 #include "project/yaml.h"
 
-#include <elf.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,10 +244,6 @@ static void plan(struct kiln_build *build, struct kiln_build_env *env, const cha
         plan_esp(build, env, folder, program, bin, look.info.chip);
         return;
     }
-    if (env->is.elf != NULL)
-        look = kiln_build_look(env->is.elf);
-    if (env->is.chip == NULL && look.info.elf_machine == EM_AVR)
-        env->is.chip = "avr";
     if (!kiln_build_program(build, env, &others))
         kiln_build_not_ready(build, env, "%s holds no firmware that says where it belongs",
                              kiln_build_shown(build, folder));

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "chip/chip.h"
 
+#include <elf.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -127,6 +128,16 @@ static const char *instead(const struct kiln_build_env *env)
     return "Kiln can write the same files if the board runs a DFU bootloader";
 }
 
+/* The same program as a UF2 file, if the build made one. */
+static const char *as_uf2(struct kiln_build *build, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    const char *uf2 =
+        dot != NULL ? kiln_arena_printf(&build->arena, "%.*s.uf2", (int)(dot - path), path) : NULL;
+
+    return uf2 != NULL && kiln_file_exists(uf2) ? uf2 : path;
+}
+
 static void explain_drive(struct kiln_build *build, struct kiln_build_env *env)
 {
     const char *file = NULL;
@@ -134,6 +145,8 @@ static void explain_drive(struct kiln_build *build, struct kiln_build_env *env)
     for (size_t i = 0; i < env->is.file_count; i++)
         if (file == NULL || strcmp(env->is.files[i].what, "application") == 0)
             file = env->is.files[i].path;
+    if (file != NULL && strcmp(env->is.protocol, "mbed") != 0)
+        file = as_uf2(build, file);
     if (file != NULL)
         kiln_build_note(build, env,
                         "%s means the drive that the board shows in its bootloader, which Kiln "
@@ -169,15 +182,22 @@ static void explain_flags(struct kiln_build *build, struct kiln_build_env *env)
                     env->is.protocol != NULL ? env->is.protocol : "the uploader");
 }
 
-/* Kiln has no loader for the whole family; the name is the one in boards' manifests. */
-static bool is_avr(const char *chip)
+/* Kiln has no loader for the whole family: by the name in the board's manifest, by the platform, or by the program. */
+static bool is_avr(const struct kiln_build_env *env)
 {
     static const char *const names[] = {"atmega", "attiny", "atxmega", "at90", "avr"};
+    const struct kiln_project_option *platform = option(env, "platform");
 
-    for (size_t i = 0; chip != NULL && i < KILN_ARRAY_LEN(names); i++)
-        if (strncmp(chip, names[i], strlen(names[i])) == 0)
+    for (size_t i = 0; env->is.chip != NULL && i < KILN_ARRAY_LEN(names); i++)
+        if (strncmp(env->is.chip, names[i], strlen(names[i])) == 0)
             return true;
-    return false;
+    if (env->is.chip != NULL)
+        return false;
+    if (platform != NULL && platform->kind == KILN_PROJECT_TEXT &&
+        (strncmp(platform->texts[0], "atmelavr", 8) == 0 ||
+         strncmp(platform->texts[0], "atmelmegaavr", 12) == 0))
+        return true;
+    return env->is.elf != NULL && kiln_build_look(env->is.elf).info.elf_machine == EM_AVR;
 }
 
 void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env)
@@ -185,12 +205,13 @@ void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env)
     const char *protocol = env->is.protocol;
     const struct row *row = protocol != NULL ? find(protocol) : NULL;
 
-    if (is_avr(env->is.chip)) {
+    if (is_avr(env)) {
         env->is.not_ready = NULL;
+        env->is.unbuilt = false;
         kiln_build_not_ready(build, env, "%s is an AVR, which Kiln does not flash: %s",
-                             strcmp(env->is.chip, "avr") == 0 && env->is.board != NULL
-                                 ? env->is.board
-                                 : env->is.chip,
+                             env->is.chip != NULL    ? env->is.chip
+                             : env->is.board != NULL ? env->is.board
+                                                     : "the program",
                              own_command(build, env));
         return;
     }

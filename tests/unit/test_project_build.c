@@ -189,6 +189,7 @@ static void each_protocol_is_explained(void **state)
         {"upload_protocol = esp-builtin\n", "esp-builtin is a debug probe"},
         {"upload_protocol = espota\n", "goes over the air"},
         {"upload_protocol = mbed\n", ".pio/build/a/firmware.bin there"},
+        {"upload_protocol = picotool\n", ".pio/build/a/firmware.uf2 there"},
         {"upload_protocol = nrfutil\n", "pio run -e a -t upload"},
         {"upload_protocol = custom\nupload_command = x\n", "platformio.ini:7) is not run"},
         {"upload_protocol = new-one\n", "'new-one' is not known to Kiln"},
@@ -196,6 +197,7 @@ static void each_protocol_is_explained(void **state)
     };
 
     (void)state;
+    write_text(".pio/build/a/firmware.uf2", "");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         esp32(rows[i].option);
         struct kiln_project *project = open_project();
@@ -232,6 +234,12 @@ static void an_avr_is_refused_by_name(void **state)
 
     assert_non_null(
         strstr(env->not_ready, "atmega328p is an AVR, which Kiln does not flash: pio run"));
+    kiln_project_free(project);
+    write_text("platformio.ini", "[env:uno]\nplatform = atmelavr@5\nboard = leonardo\n");
+    project = open_project();
+    env = environment(project, NULL);
+    assert_non_null(
+        strstr(env->not_ready, "leonardo is an AVR, which Kiln does not flash: pio run"));
     kiln_project_free(project);
 }
 
