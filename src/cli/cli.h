@@ -327,6 +327,7 @@ const char *cli_plain(const struct cli *cli);
 void cli_print_overview(const struct cli *cli, FILE *out);
 void cli_print_command_help(const struct cli *cli, const struct cli_command *command, FILE *out);
 void cli_print_man_page(FILE *out);
+void cli_print_command_man_page(const struct cli_command *command, FILE *out);
 /* shell: "bash", "zsh" or "fish"; false if unknown. */
 bool cli_print_completion(const char *shell, FILE *out);
 

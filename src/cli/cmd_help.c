@@ -31,7 +31,13 @@ static int run_help(struct cli *cli)
         return 0;
     }
     if (strcmp(topic, "man") == 0) {
-        cli_print_man_page(stdout);
+        command = args->operand_count > 1 ? cli_command_find(args->operands[1]) : NULL;
+        if (args->operand_count > 1 && command == NULL)
+            return cli_usage(cli, "there is no command '%s'", args->operands[1]);
+        if (command != NULL)
+            cli_print_command_man_page(command, stdout);
+        else
+            cli_print_man_page(stdout);
         return 0;
     }
     if (strcmp(topic, "udev-rules") == 0)
@@ -44,9 +50,10 @@ static int run_help(struct cli *cli)
 
 const struct cli_command cli_cmd_help = {
     .name = "help",
-    .operands = "[COMMAND | man | completion bash|zsh|fish | udev-rules]",
+    .operands = "[COMMAND | man [COMMAND] | completion bash|zsh|fish | udev-rules]",
     .summary = "what there is and how it is used",
-    .details = "`kiln help man` prints the man page, `kiln help completion SHELL` the completion "
+    .details = "`kiln help man` prints the man page, with a command that of the command, `kiln "
+               "help completion SHELL` the completion "
                "script for a shell, `kiln help udev-rules` the rule file that gives boards and "
                "probes to whoever sits at the computer.",
     .group = CLI_GROUP_OTHER,

@@ -154,6 +154,16 @@ static void man_option(FILE *out, const struct cli_option *option)
     fputs(".\n", out);
 }
 
+static void man_examples(FILE *out, const struct cli_command *command)
+{
+    for (const char *const *line = command->examples; line != NULL && *line != NULL; line += 2) {
+        fputs(".PP\n.EX\n", out);
+        man_text(out, line[0]);
+        fputs(".EE\n", out);
+        man_text(out, line[1]);
+    }
+}
+
 static void man_command(FILE *out, const struct cli_command *command)
 {
     fprintf(out, ".SS kiln %s ", command->name);
@@ -165,12 +175,16 @@ static void man_command(FILE *out, const struct cli_command *command)
     for (const char *const *name = command->options; name != NULL && *name != NULL; name++)
         if (cli_option_find(*name) != NULL)
             man_option(out, cli_option_find(*name));
-    for (const char *const *line = command->examples; line != NULL && *line != NULL; line += 2) {
-        fputs(".PP\n.EX\n", out);
-        man_text(out, line[0]);
-        fputs(".EE\n", out);
-        man_text(out, line[1]);
-    }
+    man_examples(out, command);
+}
+
+static void man_files(FILE *out)
+{
+    fputs(".SH ENVIRONMENT\n.TP\n\\fBNO_COLOR\\fR\nSet and not empty: no colours.\n"
+          ".TP\n\\fBXDG_STATE_HOME\\fR\nFolder of what is remembered of boards.\n"
+          ".SH FILES\n.TP\n\\fI~/.local/state/kiln/boards.json\\fR\n"
+          "Names, projects and rates of boards; may be deleted. See \\fBkiln name\\fR.\n",
+          out);
 }
 
 void cli_print_man_page(FILE *out)
@@ -183,106 +197,33 @@ void cli_print_man_page(FILE *out)
         man_command(out, cli_command_at(i));
     fputs(".SH EXIT STATUS\n", out);
     man_text(out, exit_codes);
-    fputs(".SH ENVIRONMENT\n.TP\n\\fBNO_COLOR\\fR\nSet and not empty: no colours.\n"
-          ".TP\n\\fBXDG_STATE_HOME\\fR\nFolder of what is remembered of boards.\n"
-          ".SH FILES\n.TP\n\\fI~/.local/state/kiln/boards.json\\fR\n"
-          "Names, projects and rates of boards; may be deleted. See \\fBkiln name\\fR.\n",
-          out);
+    man_files(out);
 }
 
-/* ---- shell completion ---- */
-
-static void each_option(const struct cli_command *command, FILE *out, const char *format)
+void cli_print_command_man_page(const struct cli_command *command, FILE *out)
 {
+    fputs(".TH KILN\\-", out);
+    for (const char *c = command->name; *c != '\0'; c++)
+        fputc(toupper((unsigned char)*c), out);
+    fprintf(out, " 1 \"\" \"kiln %s\" \"User Commands\"\n.SH NAME\nkiln\\-%s \\- ", kiln_version(),
+            command->name);
+    man_text(out, command->summary);
+    fprintf(out, ".SH SYNOPSIS\n.B kiln %s\n", command->name);
+    if (command->options != NULL)
+        fputs("[\\fIOPTION\\fR]...\n", out);
+    man_text(out, command->operands);
+    fputs(".SH DESCRIPTION\n", out);
+    if (command->details != NULL)
+        man_text(out, command->details);
+    if (command->options != NULL)
+        fputs(".SH OPTIONS\n", out);
     for (const char *const *name = command->options; name != NULL && *name != NULL; name++)
-        fprintf(out, format, *name);
-}
-
-static void print_bash(FILE *out)
-{
-    fputs("_kiln() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
-          "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words='",
-          out);
-    for (size_t i = 0; cli_command_at(i) != NULL; i++)
-        fprintf(out, "%s%s", i == 0 ? "" : " ", cli_command_at(i)->name);
-    fputs("'\n    else\n        case ${COMP_WORDS[1]} in\n", out);
-    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
-        fprintf(out, "        %s) words='", cli_command_at(i)->name);
-        each_option(cli_command_at(i), out, "--%s ");
-        fputs("--help' ;;\n", out);
-    }
-    fputs("        esac\n    fi\n    case $cur in\n"
-          "    -*) mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\") ;;\n"
-          "    *) if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-          "           mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-          "       else\n           mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n       fi ;;\n"
-          "    esac\n}\ncomplete -o filenames -F _kiln kiln\n",
-          out);
-}
-
-static void print_quoted(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++)
-        if (*text == '\'')
-            fputs("'\\''", out);
-        else if (*text == '[' || *text == ']' || *text == ':')
-            fprintf(out, "\\%c", *text);
-        else
-            fputc(*text, out);
-}
-
-static void print_zsh(FILE *out)
-{
-    fputs("#compdef kiln\n_kiln() {\n    local -a commands\n    commands=(\n", out);
-    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
-        fprintf(out, "        '%s:", cli_command_at(i)->name);
-        print_quoted(out, cli_command_at(i)->summary);
-        fputs("'\n", out);
-    }
-    fputs("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        "
-          "return\n"
-          "    fi\n    case $words[2] in\n",
-          out);
-    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
-        const struct cli_command *command = cli_command_at(i);
-
-        fprintf(out, "    %s) _arguments ", command->name);
-        for (const char *const *name = command->options; name != NULL && *name != NULL; name++) {
-            fprintf(out, "'--%s[", *name);
-            print_quoted(out, cli_option_find(*name)->help);
-            fprintf(out, "]%s' ", cli_option_find(*name)->argument != NULL ? ":value:_files" : "");
-        }
-        fputs("'*:file:_files' ;;\n", out);
-    }
-    fputs("    esac\n}\n_kiln \"$@\"\n", out);
-}
-
-static void print_fish(FILE *out)
-{
-    for (size_t i = 0; cli_command_at(i) != NULL; i++) {
-        const struct cli_command *command = cli_command_at(i);
-
-        fprintf(out, "complete -c kiln -n __fish_use_subcommand -a %s -d \"%s\"\n", command->name,
-                command->summary);
-        for (const char *const *name = command->options; name != NULL && *name != NULL; name++) {
-            const struct cli_option *option = cli_option_find(*name);
-
-            fprintf(out, "complete -c kiln -n '__fish_seen_subcommand_from %s' -l %s%s -d \"%s\"\n",
-                    command->name, option->name, option->argument != NULL ? " -r" : "",
-                    option->help);
-        }
-    }
-}
-
-bool cli_print_completion(const char *shell, FILE *out)
-{
-    if (strcmp(shell, "bash") == 0)
-        print_bash(out);
-    else if (strcmp(shell, "zsh") == 0)
-        print_zsh(out);
-    else if (strcmp(shell, "fish") == 0)
-        print_fish(out);
-    else
-        return false;
-    return true;
+        if (cli_option_find(*name) != NULL)
+            man_option(out, cli_option_find(*name));
+    if (command->examples != NULL)
+        fputs(".SH EXAMPLES\n", out);
+    man_examples(out, command);
+    fputs(".SH EXIT STATUS\n", out);
+    man_text(out, exit_codes);
+    fputs(".SH SEE ALSO\n.BR kiln (1)\n", out);
 }

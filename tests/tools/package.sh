@@ -33,10 +33,17 @@ kiln=$root/usr/bin/kiln
 "$root/usr/bin/esptool" version >/dev/null || fail "esptool does not answer"
 cmp <("$kiln" help udev-rules) "$root/usr/lib/udev/rules.d/70-kiln.rules" || fail "udev rules"
 [ 70-kiln.rules \< 73-seat-late.rules ] || fail "the rules come too late"
-zcat "$root/usr/share/man/man1/kiln.1.gz" | grep -q '^\.TH KILN 1' || fail "man page"
-bash -n "$root/usr/share/bash-completion/completions/kiln" || fail "bash completion"
-for file in usr/share/zsh/vendor-completions/_kiln usr/share/fish/vendor_completions.d/kiln.fish \
-    usr/include/kiln/kiln.h usr/share/doc/kiln/copyright; do
+# A man page for the program, for each command, and under the names of the other tools; man finds nothing wrong.
+for page in kiln $("$kiln" help | awk '/^  [a-z-]+ /{print "kiln-" $1}') esptool esptool.py dfu-util dfu-suffix dfu-prefix pydfu; do
+    file=$root/usr/share/man/man1/$page.1.gz
+    [ -s "$file" ] || fail "no man page $page"
+    warnings=$(MANROFFSEQ='' LC_ALL=C.UTF-8 man --warnings -l "$file" 2>&1 >/dev/null)
+    [ -z "$warnings" ] || fail "$page.1: $warnings"
+done
+cmp <("$kiln" help completion bash) "$root/usr/share/bash-completion/completions/kiln" || fail "bash completion"
+cmp <("$kiln" help completion zsh) "$root/usr/share/zsh/vendor-completions/_kiln" || fail "zsh completion"
+cmp <("$kiln" help completion fish) "$root/usr/share/fish/vendor_completions.d/kiln.fish" || fail "fish completion"
+for file in usr/include/kiln/kiln.h usr/share/doc/kiln/copyright; do
     [ -s "$root/$file" ] || fail "$file is missing"
 done
 if ls data/stubs/*.json >/dev/null 2>&1; then
@@ -54,6 +61,31 @@ flags=$(pkg-config --define-variable=prefix="$root/usr" --static --cflags --libs
 # shellcheck disable=SC2086
 gcc -o "$work/use" "$work/use.c" $flags
 [ "kiln $("$work/use")" = "$("$kiln" version)" ] || fail "a program with the library"
+
+# What it remembers of boards is the user's and lies in no folder of the package.
+XDG_STATE_HOME=$work/state "$kiln" name far -d tcp://h:1 >/dev/null && [ -s "$work/state/kiln/boards.json" ] || fail "kiln name"
+rm -r "$work/state"
+
+# The package with the names of other tools says what it replaces, and does not stand beside them.
+other() { # other NAME: a package of that name with a program of that name
+    mkdir -p "$work/other-$1/DEBIAN" "$work/other-$1/usr/bin"
+    printf 'Package: %s\nVersion: 9.9\nArchitecture: all\nMaintainer: t <t@localhost>\nDescription: test\n' "$1" \
+        >"$work/other-$1/DEBIAN/control"
+    echo '#!/bin/sh' >"$work/other-$1/usr/bin/$1"
+    dpkg-deb --root-owner-group --build "$work/other-$1" "$work/other-$1.deb" >/dev/null
+}
+for name in esptool dfu-util; do
+    dpkg-deb -f "$compat" Description | grep -q "$name" || fail "kiln-compat does not say that it replaces $name"
+    other "$name"
+    ! in_root -i "$work/other-$name.deb" || fail "$name and kiln-compat are installed both"
+    grep -q "conflicting packages\|conflicts with" "$work/log" || fail "dpkg does not speak of a conflict"
+done
+[ "$(readlink "$root/usr/bin/dfu-util")" = kiln ] || fail "kiln-compat lost a name"
+in_root --purge kiln-compat || fail "kiln-compat cannot be removed"
+in_root -i "$work/other-dfu-util.deb" || fail "dfu-util cannot be installed once kiln-compat is gone"
+! in_root -i "$compat" || fail "kiln-compat is installed beside dfu-util"
+in_root --purge dfu-util || fail "dfu-util cannot be removed"
+in_root -i "$compat" || fail "kiln-compat cannot be installed again"
 
 in_root --purge kiln-compat kiln || { cat "$work/log" >&2; fail "the packages cannot be removed"; }
 [ "$(files)" = "$before" ] || { diff <(echo "$before") <(files) >&2; fail "something was left behind"; }
