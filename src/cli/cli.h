@@ -288,9 +288,10 @@ int cli_ambiguous(struct cli *cli, const char *selector, const struct kiln_devic
 
 /*
  * Of the devices that a command without -d may take: leaves the project's board alone in the list if it is
- * there, and says so. Where another one is all there is, or the choice stays open, that is said.
+ * there, and says so. Where another one is all there is for a command that writes, or the choice stays open,
+ * that is said.
  */
-void cli_prefer_known(const struct cli *cli, struct kiln_device_list *list);
+void cli_prefer_known(const struct cli *cli, struct kiln_device_list *list, bool writes);
 
 /* True if another device in the list has the same serial number. */
 bool cli_has_twin(const struct kiln_device_list *all, const struct kiln_device *device);

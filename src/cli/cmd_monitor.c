@@ -184,7 +184,7 @@ static enum kiln_status find_port(struct cli *cli, struct kiln_device *out_port,
     if (status != KILN_OK)
         return status;
     keep_ports(&list, true);
-    cli_prefer_known(cli, &list);
+    cli_prefer_known(cli, &list, false);
     if (list.count == 1) {
         *out_port = list.items[0];
     } else {

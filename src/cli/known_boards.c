@@ -99,7 +99,7 @@ static size_t count_of(const struct kiln_device_list *list, const json_t *board)
     return count;
 }
 
-void cli_prefer_known(const struct cli *cli, struct kiln_device_list *list)
+void cli_prefer_known(const struct cli *cli, struct kiln_device_list *list, bool writes)
 {
     const json_t *board;
     char words[300];
@@ -112,6 +112,8 @@ void cli_prefer_known(const struct cli *cli, struct kiln_device_list *list)
         return;
     here = count_of(list, board);
     board_words(board, words, sizeof words);
+    if (here == 0 && list->count == 1 && !writes)
+        return; /* listening harms nobody, and a board shows other numbers in its bootloader */
     if (here == 0 && list->count == 1)
         cli_warn(cli,
                  "this project was last flashed to %s, which is not here; taking %s at %s, the "

@@ -113,7 +113,7 @@ static int choose_one(struct cli *cli, const char *selector, struct kiln_device_
     if (cli_select_waiting(cli, selector, &found, &error) != KILN_OK)
         return cli_fail(cli, &error);
     if (selector == NULL && !cli->args.all)
-        cli_prefer_known(cli, &found);
+        cli_prefer_known(cli, &found, true);
     if (found.count > 1 && !cli->args.all)
         status = cli_ambiguous(cli, selector, &found);
     else
