@@ -83,9 +83,10 @@ done
 [ "$(readlink "$root/usr/bin/dfu-util")" = kiln ] || fail "kiln-compat lost a name"
 in_root --purge kiln-compat || fail "kiln-compat cannot be removed"
 in_root -i "$work/other-dfu-util.deb" || fail "dfu-util cannot be installed once kiln-compat is gone"
-! in_root -i "$compat" || fail "kiln-compat is installed beside dfu-util"
-in_root --purge dfu-util || fail "dfu-util cannot be removed"
-in_root -i "$compat" || fail "kiln-compat cannot be installed again"
+in_root -i "$compat" || fail "kiln-compat cannot take the place of dfu-util"
+grep -q 'will remove dfu-util in favour of kiln-compat' "$work/log" || fail "dfu-util was not removed for kiln-compat"
+[ "$(readlink "$root/usr/bin/dfu-util")" = kiln ] || fail "dfu-util is not kiln-compat's"
+in_root --purge dfu-util || fail "what is left of dfu-util cannot be purged"
 
 in_root --purge kiln-compat kiln || { cat "$work/log" >&2; fail "the packages cannot be removed"; }
 [ "$(files)" = "$before" ] || { diff <(echo "$before") <(files) >&2; fail "something was left behind"; }
