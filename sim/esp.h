@@ -29,6 +29,7 @@
     256u /* the ROM writes its inflater's whole window, with what is left in it */
 #define ESP_ERASES_HEAD_TWICE \
     512u /* the ROM counts the sectors up to the next block a second time */
+#define ESP_NO_JUMP_IF_SECURE 1024u /* under secure boot the ROM starts nothing from RAM */
 
 struct esp_word {
     uint32_t address, value;
@@ -49,6 +50,7 @@ struct esp_chip {
     const struct esp_word *words; /* registers with a value after reset, ends with address 0 */
     uint32_t mac_address;         /* register of the low word of the MAC */
     struct esp_word usb_console;  /* what the ROM notes in RAM when USB-Serial-JTAG talks */
+    uint32_t read_pointer;        /* word in RAM through which the ROM calls its flash read, or 0 */
     uint32_t wdt_config;          /* RTC watchdog that can reset the chip, 0: not modelled */
     const char *banner;           /* before the reset line */
     const char *run_mode, *download_mode; /* boot:0x.. (..) */

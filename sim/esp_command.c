@@ -165,7 +165,8 @@ static void mem_end(struct esp_board *board, const struct esp_request *request)
         return;
     board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
     board->ram_len = 0;
-    if (len >= SMALLEST_STUB && !board->secure_boot)
+    if (len >= SMALLEST_STUB &&
+        !(board->secure_boot && (board->chip->features & ESP_NO_JUMP_IF_SECURE)))
         start_stub(board, entry);
     else
         esp_run_from_ram(board, entry);
@@ -283,8 +284,14 @@ static void flash_end(struct esp_board *board, const struct esp_request *request
 static void slow_read(struct esp_board *board, const struct esp_request *request)
 {
     uint32_t len = word(request, 1);
+    uint32_t called =
+        board->chip->read_pointer != 0 ? esp_load(board, board->chip->read_pointer) : 0;
     uint8_t bytes[64];
 
+    if (called != 0 && board->ram_len >= SMALLEST_STUB) { /* somebody's own code, no answer */
+        start_stub(board, called);
+        return;
+    }
     memset(bytes, 0, sizeof bytes);
     if (len <= sizeof bytes && board->attached)
         kiln_nor_read(&board->nor, word(request, 0), bytes, len);

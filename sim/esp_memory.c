@@ -77,7 +77,7 @@ static void put_mac(struct esp_board *board)
     }
 }
 
-/* ---- eFuses of a chip with flash encryption --------------------------------------------------------- */
+/* ---- eFuses of a chip with secure boot or flash encryption -------------------------------------------------- */
 
 #define PURPOSE_XTS_AES_128 4u
 
@@ -87,11 +87,15 @@ static void burn(struct esp_board *board, const struct kiln_esp_bits *bits, uint
         put(board, bits->reg, get(board, bits->reg) | value << bits->shift);
 }
 
-static void put_encryption(struct esp_board *board)
+static void put_security(struct esp_board *board)
 {
     const struct kiln_chip *chip = kiln_chip_find(board->chip->name);
 
-    if (chip == NULL || chip->esp == NULL || !board->encryption)
+    if (chip == NULL || chip->esp == NULL)
+        return;
+    if (board->secure_boot) /* the highest bit is that of the newest kind */
+        burn(board, &chip->esp->secure_boot, (1u << chip->esp->secure_boot.width) >> 1);
+    if (!board->encryption)
         return;
     burn(board, &chip->esp->crypt_count, 1);
     burn(board, &chip->esp->crypt_config, 0xf);
@@ -110,7 +114,7 @@ void esp_memory_reset(struct esp_board *board)
     for (const struct esp_word *w = board->chip->words; w->address != 0; w++)
         put(board, w->address, w->value);
     put_mac(board);
-    put_encryption(board);
+    put_security(board);
     if (board->usb)
         put(board, board->chip->usb_console.address, board->chip->usb_console.value);
 }

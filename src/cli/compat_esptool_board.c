@@ -232,9 +232,12 @@ static int connect_given(struct esptool_board *b)
 
 /* ---- looking for a port ---- */
 
-static bool contains(const char *text, const char *part)
+/* "ttyUSB0" */
+static const char *port_name(const struct kiln_device *device)
 {
-    return strcasestr(text, part) != NULL;
+    const char *slash = strrchr(device->port, '/');
+
+    return slash != NULL ? slash + 1 : device->port;
 }
 
 static int one_filter(struct esptool *e, const char *filter, const struct kiln_device *device,
@@ -256,12 +259,12 @@ static int one_filter(struct esptool *e, const char *filter, const struct kiln_d
         return 0;
     }
     if (len == 4 && strncmp(filter, "name", 4) == 0) {
-        *out_good =
-            device != NULL && (contains(device->title, value) || contains(device->port, value));
+        *out_good = device != NULL && strstr(port_name(device), value) != NULL;
         return 0;
     }
     if (len == 6 && strncmp(filter, "serial", 6) == 0) {
-        *out_good = device != NULL && contains(device->serial, value);
+        *out_good =
+            device != NULL && device->serial[0] != '\0' && strstr(device->serial, value) != NULL;
         return 0;
     }
     return esptool_fatal(e, "Option --port-filter argument key not recognized: '%s'.", filter);
@@ -299,11 +302,24 @@ static int rank(const struct kiln_device *device)
     return strstr(device->port, "ttyUSB") != NULL || strstr(device->port, "ttyACM") != NULL ? 1 : 2;
 }
 
+/* Ports of one rank are tried from the last name to the first. */
+static void insert_port(const struct kiln_device *out[], size_t first, size_t *count,
+                        const struct kiln_device *device)
+{
+    size_t at = (*count)++;
+
+    for (; at > first && strcmp(out[at - 1]->port, device->port) < 0; at--)
+        out[at] = out[at - 1];
+    out[at] = device;
+}
+
 static int find_ports(struct esptool *e, const struct kiln_device_list *list,
                       const struct kiln_device *out[], size_t *out_count)
 {
     *out_count = 0;
     for (int wanted = 0; wanted <= 2; wanted++) {
+        size_t first = *out_count;
+
         for (size_t i = 0; i < list->count && *out_count < PORTS_MAX; i++) {
             bool good = false;
             int status;
@@ -314,7 +330,7 @@ static int find_ports(struct esptool *e, const struct kiln_device_list *list,
             if (status != 0)
                 return status;
             if (good)
-                out[(*out_count)++] = &list->items[i];
+                insert_port(out, first, out_count, &list->items[i]);
         }
     }
     return 0;

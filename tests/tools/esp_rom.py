@@ -205,6 +205,7 @@ def look(tool, chip, seed, scenario, verbose):
         print(" ".join(words), done.stdout, done.stderr, sep="\n")
     told = [re.sub(r"\s+", " ", match.group(0)) for match in TOLD.finditer(done.stdout)]
     # Of a part that nobody knows kiln says nothing, and no MAC address of only zeros gets an extension.
+    told = [line.replace("unknown", "Unknown") for line in told]
     told = [re.sub(r", (Unknown|No) (Embedded (Flash|PSRAM)|calibration in BLK2)( of efuse)?( \(\w*\))?| \(\)", "", line)
             for line in told if not re.search(r"MAC.*: (00:)+00$", line)]
     rates = [line for line in rom.log if line.startswith("rate") and line.endswith("ROM")]

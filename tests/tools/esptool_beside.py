@@ -33,6 +33,7 @@ LINES = (
     "write-flash 0x10123 b.bin", "write-flash 0x10000 odd.bin", "write-flash 0x10000 empty.bin 0x20000 odd.bin", "write-flash 0x10000 noise.bin",
     "write-flash -e 0x10000 b.bin", "write-flash -fs 1MB 0x200000 a.bin", "write-flash -fs 128MB 0x10000 a.bin", "write-flash -fs detect 0x10000 a.bin",
     "write-flash 0x7ff0000 a.bin", "write-flash 0x3ffff00 b.bin", "write-flash 0x0 esp32.img", "write-flash --force 0x0 esp32.img",
+    "write-flash 0x10000 late.img", "write-flash 0x10000 early.img", "write-flash 0x10000 rev.img", "write-flash --force 0x10000 late.img",
     "write-flash 0x1000 esp32.img -fm dout -fs 2MB -ff 20m", "write-flash 0x10000 x.hex", "write-flash -s 0x20000 old.bin", "write-flash -s 0x20000 new.bin",
     "write-flash 0x20000 new.bin --diff-with old.bin", "write-flash 0x20000 new.bin --diff-with odd.bin", "write-flash 0x20000 new.bin --diff-with skip",
     "write-flash 0x20000 new.bin --diff-with old.bin --no-diff-verify", "write-flash 0x20000 new.bin --no-diff-verify",
@@ -145,7 +146,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         make_files(work)
         elf = os.path.join(os.path.dirname(__file__), "..", "esp-elf", "esp32.elf")
-        subprocess.run([kiln, "esptool", "-c", "esp32", "elf2image", "-o", os.path.join(work, "esp32.img"), elf], check=True, stdout=subprocess.DEVNULL)
+        for name, more in (("esp32.img", []), ("late.img", ["--min-rev-full", "399"]), ("early.img", ["--max-rev-full", "100"]), ("rev.img", ["-r", "4"])):
+            subprocess.run([kiln, "esptool", "-c", "esp32", "elf2image", *more, "-o", os.path.join(work, name), elf], check=True, stdout=subprocess.DEVNULL)
         for chip in CHIPS if options.chip is None else [options.chip]:
             boards = [("plain", [], LINES)]
             if chip != "esp8266":
@@ -156,6 +158,9 @@ def main():
             for name, knobs, lines in boards:
                 for line in lines:
                     for stub in ([], ["--no-stub"]):
+                        # esptool refuses to erase all through the ROM; here sectors are erased one by one.
+                        if line.startswith(("erase-flash", "write-flash -e")) and stub and chip != "esp8266":
+                            continue
                         if options.only not in line or options.board not in name or (name == "secure" and not stub):
                             continue
                         count += 1

@@ -126,6 +126,36 @@ static void registers_and_ram_change_under_a_mask(void **state)
     kiln_esp_session_free(session);
 }
 
+/* Where the ROM jumps nowhere under secure boot a stub is started by another way, or not at all. */
+static void a_stub_starts_under_secure_boot_where_it_can(void **state)
+{
+    static const struct {
+        const char *device;
+        bool stub;
+    } cases[] = {
+        {"sim:esp32?variant=secure-boot", true},
+        {"sim:esp32s3?variant=secure-boot", true},
+        {"sim:esp32c3?variant=secure-boot", false},
+        {"sim:esp32c6?variant=secure-boot", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kiln_esp_session *session = attached(cases[i].device, false);
+        struct kiln_esp_protection protection;
+        struct kiln_esp_about about;
+        uint8_t md5[16];
+
+        kiln_esp_session_about(session, &about);
+        assert_int_equal(about.stub, cases[i].stub);
+        assert_int_equal(about.no_stub_reason == NULL, cases[i].stub);
+        must(session, kiln_esp_session_protection(session, &protection));
+        assert_true(protection.secure_boot);
+        must(session, kiln_esp_session_md5(session, 0, 0x1000, md5));
+        kiln_esp_session_free(session);
+    }
+}
+
 /* Pins that the chip has not, or has for something else. */
 static void pins_of_the_flash_are_checked(void **state)
 {
@@ -375,6 +405,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(registers_and_ram_change_under_a_mask),
     cmocka_unit_test(flash_chip_tells_sfdp_and_status),
     cmocka_unit_test(pins_of_the_flash_are_checked),
+    cmocka_unit_test(a_stub_starts_under_secure_boot_where_it_can),
     cmocka_unit_test(spi_commands_leave_the_controller_as_it_was),
     cmocka_unit_test(regions_are_written),
     cmocka_unit_test(encryption_is_refused_where_the_rom_cannot),
