@@ -70,7 +70,7 @@ static int collect(struct writer *w)
 }
 
 /* Comparing with what is in flash does not go with everything. */
-static int settle_options(struct writer *w)
+static void settle_options(struct writer *w)
 {
     const struct esptool *e = w->b->e;
     const char *reason = NULL;
@@ -78,8 +78,6 @@ static int settle_options(struct writer *w)
     w->skip_flashed = e->args.skip_flashed;
     w->no_diff_verify = e->args.no_diff_verify;
     w->diffs = e->args.diff_with.count > 0;
-    if (w->skip_flashed && w->no_diff_verify)
-        return esptool_fatal(e, "Options no_diff_verify and skip_flashed are mutually exclusive.");
     if (e->args.erase_all)
         reason = "enabled erase-all";
     else if (e->args.encrypt)
@@ -104,7 +102,6 @@ static int settle_options(struct writer *w)
         esptool_note(e, "No diff verification mode requires diff data to be specified.");
         w->no_diff_verify = false;
     }
-    return 0;
 }
 
 static int check_fit(struct writer *w)
@@ -401,10 +398,10 @@ static int write_flash(struct esptool_board *b)
 {
     struct writer w = {.b = b};
     char text[24];
-    int status = settle_options(&w);
+    int status;
 
-    if (status == 0)
-        status = collect(&w);
+    settle_options(&w);
+    status = collect(&w);
     if (status == 0)
         status = esptool_check_before_write(b);
     if (status == 0)
@@ -420,5 +417,8 @@ static int write_flash(struct esptool_board *b)
 
 int esptool_write_flash(struct esptool *e)
 {
+    if (e->args.skip_flashed && e->args.no_diff_verify)
+        return esptool_fatal(e, "Options --skip-flashed and --no-diff-verify must not be specified "
+                                "at the same time.");
     return esptool_on_board(e, ESPTOOL_ATTACH | ESPTOOL_SECURE, write_flash);
 }
