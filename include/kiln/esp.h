@@ -247,9 +247,11 @@ struct kiln_esp_write {
     size_t size;      /* sizeof(struct kiln_esp_write) */
     uint64_t address; /* any; what stands before it in its 4 KB sector is erased */
     const uint8_t *bytes;
-    size_t len;     /* what stands behind it in the last sector is erased */
-    bool plain;     /* no compression */
-    bool encrypted; /* the chip encrypts; address and len are multiples of encrypted_align */
+    size_t len;       /* what stands behind it in the last sector is erased */
+    bool plain;       /* no compression */
+    bool encrypted;   /* the chip encrypts; address and len are multiples of encrypted_align */
+    bool lone_sector; /* where the ROM cannot erase a single sector it may erase the next one too;
+                         else that is REFUSED */
 };
 
 /* Writes one region and does not verify. *out_wire: bytes of data that were sent; less than `len` if they

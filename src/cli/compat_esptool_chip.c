@@ -92,6 +92,7 @@ int esptool_work_dump_mem(struct esptool_board *b)
     if (status != 0)
         return status;
     took = esptool_seconds_since(&start);
+    len = (size_t)args->size;
     esptool_print(b->e, "Dumped %zu bytes from 0x%08llx in %.1f seconds%s to '%s'.", len,
                   (unsigned long long)args->address, took, esptool_speed(len, took, speed),
                   args->output);
@@ -141,7 +142,14 @@ int esptool_work_load_ram(struct esptool_board *b)
 
 int esptool_work_run_program(struct esptool_board *b)
 {
-    if (kiln_esp_session_run(b->session) != KILN_OK)
+    enum kiln_status status = kiln_esp_session_run(b->session);
+
+    /* Then the reset at the end has to do it. */
+    if (status == KILN_E_UNSUPPORTED) {
+        esptool_note(b->e, "%s.", kiln_esp_session_error(b->session)->message);
+        return 0;
+    }
+    if (status != KILN_OK)
         return esptool_board_fail(b);
     b->started_program = true;
     return 0;

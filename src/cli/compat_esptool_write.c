@@ -154,6 +154,12 @@ static void tell_erase(const struct writer *w, const struct region *region)
             (unsigned long long)region->address, SECTOR, over);
     esptool_print(w->b->e, "Flash will be erased from 0x%08llx to 0x%08llx...",
                   (unsigned long long)(region->address - over), (unsigned long long)(end - 1));
+    if (end - (region->address - over) == SECTOR && w->b->about.rom_minimal && !w->b->about.stub)
+        esptool_warning(
+            w->b->e,
+            "This chip's boot ROM erases two sectors at least: what is from 0x%08llx to "
+            "0x%08llx is lost too. With the flasher stub it is not.",
+            (unsigned long long)end, (unsigned long long)(end + SECTOR - 1));
 }
 
 static int write_region(struct writer *w, const struct region *region)
@@ -165,7 +171,8 @@ static int write_region(struct writer *w, const struct region *region)
                                          .bytes = region->bytes,
                                          .len = region->len,
                                          .plain = plain,
-                                         .encrypted = region->encrypted};
+                                         .encrypted = region->encrypted,
+                                         .lone_sector = true};
     struct esptool_bar bar = {.e = w->b->e, .verb = "Writing at", .address = region->address};
     const struct kiln_esp_progress progress = {esptool_bar_step, &bar};
     enum kiln_status status;

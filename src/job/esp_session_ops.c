@@ -267,7 +267,7 @@ enum kiln_status kiln_esp_session_write(struct kiln_esp_session *session,
                                         const struct kiln_esp_progress *progress,
                                         uint64_t *out_wire)
 {
-    const struct kiln_esp_write_form form = {write->plain, write->encrypted};
+    const struct kiln_esp_write_form form = {write->plain, write->encrypted, write->lone_sector};
     bool exact;
     uint64_t start, end;
     struct relay relay;

@@ -321,6 +321,7 @@ struct kiln_esp_write_form {
     bool plain; /* no compression */
     bool
         encrypted; /* by the chip: nothing is left out, address and length are as the chip wants them */
+    bool lone_sector; /* a ROM that erases two at least may do so; else that is refused */
 };
 
 /* Writes as kiln_esp_write() does; *out_wire is how many bytes of data went out. */

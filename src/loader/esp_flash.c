@@ -78,7 +78,7 @@ static enum kiln_status begin(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_
  * sectors are erased first, by themselves; a single sector cannot be erased without the one behind it.
  */
 static enum kiln_status rom_erase_size(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
-                                       uint64_t len, uint32_t *out_size)
+                                       uint64_t len, bool lone_sector, uint32_t *out_size)
 {
     uint64_t sectors = (len + KILN_ESP_FLASH_PAGE - 1) / KILN_ESP_FLASH_PAGE;
     uint64_t head = 16 - address / KILN_ESP_FLASH_PAGE % 16;
@@ -88,7 +88,7 @@ static enum kiln_status rom_erase_size(struct kiln_esp *esp, struct kiln_ctx *ct
     if (!(esp->facts->flags & KILN_ESP_ERASE_BUG) || sectors == 0)
         return KILN_OK;
     *out_size = (uint32_t)((sectors - KILN_MIN(head, sectors / 2)) * KILN_ESP_FLASH_PAGE);
-    if (sectors % 2 == 0 || sectors >= 2 * head)
+    if (sectors % 2 == 0 || sectors >= 2 * head || (sectors == 1 && lone_sector))
         return KILN_OK;
     if (sectors == 1)
         return kiln_fail_hint(
@@ -111,7 +111,7 @@ static enum kiln_status erase_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, 
         return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_REGION, words, 2,
                               kiln_esp_time_for(esp, esp->timing.erase_per_mb_ms, len),
                               "erase the flash");
-    KILN_TRY(rom_erase_size(esp, ctx, address, len, &size));
+    KILN_TRY(rom_erase_size(esp, ctx, address, len, false, &size));
     return begin(esp, ctx, KILN_ESP_FLASH_BEGIN, size,
                  (uint32_t)((len + KILN_ESP_ROM_WRITE_BLOCK - 1) / KILN_ESP_ROM_WRITE_BLOCK),
                  KILN_ESP_ROM_WRITE_BLOCK, address, len, false);
@@ -281,7 +281,8 @@ static enum kiln_status send_blocks(struct kiln_esp *esp, struct kiln_ctx *ctx,
     if (!esp->stub && zlib)
         size = (uint32_t)kiln_round_up(stream->covers, block);
     else if (!esp->stub)
-        KILN_TRY(rom_erase_size(esp, ctx, stream->address, stream->covers, &size));
+        KILN_TRY(rom_erase_size(esp, ctx, stream->address, stream->covers, stream->form.lone_sector,
+                                &size));
     KILN_TRY(begin(esp, ctx, zlib ? KILN_ESP_FLASH_DEFL_BEGIN : KILN_ESP_FLASH_BEGIN, size, count,
                    block, stream->address, stream->covers, stream->form.encrypted));
     for (uint32_t seq = 0; seq < count; seq++) {
@@ -468,7 +469,7 @@ enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx, 
                                 const uint8_t *bytes, size_t len,
                                 const struct kiln_progress *progress)
 {
-    const struct kiln_esp_write_form form = {false, false};
+    const struct kiln_esp_write_form form = {.plain = false};
     uint64_t wire;
 
     return kiln_esp_write_as(kiln_esp_of(self), ctx, address, bytes, len, form, progress, &wire);

@@ -204,11 +204,15 @@ enum kiln_status kiln_esp_abandon(struct kiln_loader *self, struct kiln_ctx *ctx
 enum kiln_status kiln_esp_run(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address)
 {
     struct kiln_esp *esp = kiln_esp_of(self);
+    enum kiln_status status;
 
     esp->left = true;
     if (address != KILN_NO_ADDRESS)
         return kiln_esp_mem_run(esp, ctx, (uint32_t)address);
     if ((kiln_link_caps(esp->link) & KILN_LINK_LINES) || (esp->facts->flags & KILN_ESP_WDT_RESET))
         return hard_reset(esp, ctx);
-    return soft_reset(esp, ctx);
+    status = soft_reset(esp, ctx);
+    if (status == KILN_E_UNSUPPORTED)
+        esp->left = false; /* nothing was done */
+    return status;
 }

@@ -105,6 +105,18 @@ run 0 $rom dump-mem 0x40001000 4 mem.bin
 says 'Dumped 4 bytes from 0x40001000'
 [ "$(od -An -tx1 mem.bin | tr -d ' ')" = 831df000 ] || fail 'the dump is wrong'
 
+run 0 --no-stub --port 'sim:esp8266?flash=lone.bin' write-flash 0x10000 one.bin
+says 'what is from 0x00011000 to 0x00011fff is lost too'
+run 0 --no-stub --port 'sim:esp8266?flash=lone.bin' write-flash 0x20000 five.bin
+says_not 'is lost too'
+dd if=lone.bin bs=1024 skip=64 count=1 2>/dev/null | cmp -s - one.bin || fail 'one sector is not written'
+
+run 0 $rom dump-mem 0x40001000 3 mem.bin
+[ "$(od -An -tx1 mem.bin | tr -d ' ')" = 831df0 ] || fail 'the dump is not as long as asked'
+run 2 $rom write-flash -s --no-diff-verify 0x10000 one.bin
+says_not Connecting
+run 0 $rom run
+
 run 0 --no-stub --port sim:esp32 read-mac
 says 'Detecting chip type... ESP32'
 says 'MAC: '
