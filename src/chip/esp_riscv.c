@@ -459,10 +459,11 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .usb_pins = KILN_ESP_GPIOS(12, 13),
 };
 
-#define ROW(id, label, how)                                                              \
-    {                                                                                    \
-        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map,         \
-        .esp = &id##_facts, .tested = how, .source = "esptool 5.2.0, targets/" #id ".py" \
+#define ROW(id, label, how)                                                      \
+    {                                                                            \
+        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map, \
+        .esp = &id##_facts, .elf_machine = KILN_MACHINE_RISCV, .tested = how,    \
+        .source = "esptool 5.2.0, targets/" #id ".py"                            \
     }
 
 const struct kiln_chip kiln_chip_rows_esp_riscv[] = {

@@ -410,10 +410,11 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .flash_hd_max = 46,
 };
 
-#define ROW(id, label, how)                                                              \
-    {                                                                                    \
-        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map,         \
-        .esp = &id##_facts, .tested = how, .source = "esptool 5.2.0, targets/" #id ".py" \
+#define ROW(id, label, how)                                                      \
+    {                                                                            \
+        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map, \
+        .esp = &id##_facts, .elf_machine = KILN_MACHINE_XTENSA, .tested = how,   \
+        .source = "esptool 5.2.0, targets/" #id ".py"                            \
     }
 
 const struct kiln_chip kiln_chip_rows_esp_xtensa[] = {

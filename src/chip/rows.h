@@ -5,6 +5,11 @@
 
 #include "chip/esp.h"
 
+/* e_machine of the ELF specification */
+#define KILN_MACHINE_ARM    40
+#define KILN_MACHINE_XTENSA 94
+#define KILN_MACHINE_RISCV  243
+
 extern const struct kiln_chip kiln_chip_rows_esp_xtensa[];
 extern const struct kiln_chip kiln_chip_rows_esp_riscv[];
 extern const struct kiln_chip kiln_chip_rows_esp_next[];

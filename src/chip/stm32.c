@@ -17,8 +17,6 @@
 
 #define KIB 1024u
 
-#define MACHINE_ARM 40 /* EM_ARM of the ELF specification */
-
 #define SF "stm32flash 0.7 dev_table.c, reference manual"
 #define ST "stlink chips table, datasheet"
 #define PR "probe-rs targets, OpenOCD"
@@ -51,7 +49,7 @@
     {                                                                                         \
         .name = chip_name, .title = chip_title, .family = KILN_FAMILY_STM32, .map = chip_map, \
         .stm32 = &(const struct kiln_stm32_facts){__VA_ARGS__}, .line_prefix = 7,             \
-        .elf_machine = MACHINE_ARM, .tested = KILN_TESTED_NO, .source = where                 \
+        .elf_machine = KILN_MACHINE_ARM, .tested = KILN_TESTED_NO, .source = where            \
     }
 
 /* clang-format off */

@@ -49,6 +49,22 @@ static bool partitions_matter(struct kiln_job *job)
     return false;
 }
 
+static enum kiln_status check_files(struct kiln_job *job)
+{
+    char notes[512] = "";
+    const struct kiln_guard_input input = {
+        .images = job->request.images,
+        .image_count = job->request.image_count,
+        .target = target(job),
+        .force = job->request.force,
+    };
+
+    KILN_TRY(kiln_guard_files(&job->ctx, &input, notes, sizeof notes));
+    if (notes[0] != '\0')
+        kiln_job_note(job, "%s", notes);
+    return KILN_OK;
+}
+
 static enum kiln_status check_safety(struct kiln_job *job)
 {
     const struct kiln_region *region = main_flash(target(job));
@@ -71,7 +87,7 @@ static enum kiln_status check_safety(struct kiln_job *job)
         input.partitions = job->partitions;
         input.partition_count = job->partitions != NULL ? job->partition_count : 0;
     }
-    KILN_TRY(kiln_guard_check(&job->ctx, &input, notes, sizeof notes));
+    KILN_TRY(kiln_guard_places(&job->ctx, &input, notes, sizeof notes));
     if (notes[0] != '\0')
         kiln_job_note(job, "%s", notes);
     return KILN_OK;
@@ -308,6 +324,7 @@ static enum kiln_status look_at_fuses(struct kiln_job *job)
 
 static enum kiln_status prepare_images(struct kiln_job *job)
 {
+    KILN_TRY(check_files(job));
     KILN_TRY(look_at_fuses(job));
     KILN_TRY(kiln_job_place(job));
     KILN_TRY(kiln_job_settle_headers(job));

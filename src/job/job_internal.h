@@ -169,6 +169,13 @@ KILN_MUST_USE enum kiln_status kiln_job_stream_read(struct kiln_job *job);
 /* Erases the whole chip, or says that it would in a dry run. */
 KILN_MUST_USE enum kiln_status kiln_job_erase_chip(struct kiln_job *job);
 
+/* Whether the chip's bootloader takes no ELF files, so that one must be made into an image. */
+bool kiln_job_needs_image(const struct kiln_job *job, const struct kiln_image *image);
+/* The image that the ELF file stands for. FILE, REFUSED if it is for another chip. */
+KILN_MUST_USE enum kiln_status kiln_job_make_image(struct kiln_job *job,
+                                                   const struct kiln_image *elf,
+                                                   struct kiln_image **out_image);
+
 /* Finds a place for every image of the request that has none: job->images. */
 KILN_MUST_USE enum kiln_status kiln_job_place(struct kiln_job *job);
 void kiln_job_place_dispose(struct kiln_job *job);

@@ -197,9 +197,8 @@ static enum kiln_status copy_to(struct kiln_job *job, const struct kiln_image *i
     return error.status;
 }
 
-static enum kiln_status place_one(struct kiln_job *job, size_t index)
+static enum kiln_status place_as(struct kiln_job *job, const struct kiln_image *image, size_t index)
 {
-    const struct kiln_image *image = job->request.images[index];
     const char *name = job->request.places != NULL ? job->request.places[index] : NULL;
     uint64_t address = kiln_image_info(image)->address;
 
@@ -213,6 +212,24 @@ static enum kiln_status place_one(struct kiln_job *job, size_t index)
     KILN_TRY(copy_to(job, image, address, &job->placed[index]));
     job->images[index] = job->placed[index];
     return KILN_OK;
+}
+
+static enum kiln_status place_one(struct kiln_job *job, size_t index)
+{
+    const struct kiln_image *image = job->request.images[index];
+    struct kiln_image *made;
+    enum kiln_status status;
+
+    if (!kiln_job_needs_image(job, image))
+        return place_as(job, image, index);
+    KILN_TRY(kiln_job_make_image(job, image, &made));
+    kiln_job_note(job, "%s: an image was made of this ELF file", kiln_image_name(image));
+    status = place_as(job, made, index);
+    if (job->images[index] == made)
+        job->placed[index] = made;
+    else
+        kiln_image_free(made);
+    return status;
 }
 
 enum kiln_status kiln_job_place(struct kiln_job *job)

@@ -95,6 +95,12 @@ static enum kiln_status check_esp_chip(struct kiln_guard *g)
 
     if (g->info->esp_chip_id < 0 && !kiln_esp_is_plain(g->info->chip))
         return KILN_OK;
+    if (c == NULL && main_flash(g) != NULL && main_flash(g)->start > 0)
+        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP,
+                                 "%s is an ESP image (%s) and this board's flash begins at "
+                                 "0x%08" PRIx64 ", which no Espressif chip's does",
+                                 name, g->info->chip != NULL ? g->info->chip : "unknown chip",
+                                 main_flash(g)->start);
     if (c == NULL)
         return KILN_OK;
     if (c->esp == NULL)
@@ -131,16 +137,16 @@ static enum kiln_status check_elf_machine(struct kiln_guard *g)
 
     if (g->info->type != KILN_IMAGE_ELF || c == NULL)
         return KILN_OK;
-    if (c->esp != NULL)
+    if (c->elf_machine != 0 && g->info->elf_machine != c->elf_machine)
+        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP,
+                                 "%s is for another processor (%s) than %s", name, g->info->why,
+                                 c->title);
+    if (c == kiln_esp_plain()) /* which of its layouts is meant stands nowhere */
         return kiln_guard_object(
             g, KILN_HINT_FORCE_CHIP,
             "%s is an ELF file, which %s does not take: make an image of it first with "
             "`kiln image elf2image`",
             name, c->title);
-    if (c->elf_machine != 0 && g->info->elf_machine != c->elf_machine)
-        return kiln_guard_object(g, KILN_HINT_FORCE_CHIP,
-                                 "%s is for another processor (%s) than %s", name, g->info->why,
-                                 c->title);
     return KILN_OK;
 }
 
@@ -386,15 +392,19 @@ static enum kiln_status check_special(struct kiln_guard *g)
     return KILN_OK;
 }
 
-static enum kiln_status (*const checks[])(struct kiln_guard *g) = {
-    check_esp_chip,       check_named_chip,     check_elf_machine,
-    check_kind,           check_size,           check_link_address,
-    check_special,        check_bootloader,     kiln_guard_esp_headers,
-    kiln_guard_esp_fuses, kiln_guard_esp_place,
+typedef enum kiln_status (*check_fn)(struct kiln_guard *g);
+
+static const check_fn file_checks[] = {check_esp_chip, check_named_chip, check_elf_machine,
+                                       check_kind};
+static const check_fn place_checks[] = {
+    check_size,           check_link_address,     check_special,
+    check_bootloader,     kiln_guard_esp_headers, kiln_guard_esp_fuses,
+    kiln_guard_esp_place,
 };
 
-enum kiln_status kiln_guard_check(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
-                                  char *notes, size_t notes_cap)
+static enum kiln_status run_checks(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
+                                   const check_fn *checks, size_t count, char *notes,
+                                   size_t notes_cap)
 {
     struct kiln_guard g = {.ctx = ctx, .input = input, .notes = notes, .notes_cap = notes_cap};
 
@@ -404,8 +414,20 @@ enum kiln_status kiln_guard_check(struct kiln_ctx *ctx, const struct kiln_guard_
         g.image = input->images[i];
         g.info = kiln_image_info(g.image);
         g.encrypted = input->encrypted != NULL && input->encrypted[i];
-        for (size_t k = 0; k < KILN_ARRAY_LEN(checks); k++)
+        for (size_t k = 0; k < count; k++)
             KILN_TRY(checks[k](&g));
     }
     return KILN_OK;
+}
+
+enum kiln_status kiln_guard_files(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
+                                  char *notes, size_t notes_cap)
+{
+    return run_checks(ctx, input, file_checks, KILN_ARRAY_LEN(file_checks), notes, notes_cap);
+}
+
+enum kiln_status kiln_guard_places(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
+                                   char *notes, size_t notes_cap)
+{
+    return run_checks(ctx, input, place_checks, KILN_ARRAY_LEN(place_checks), notes, notes_cap);
 }

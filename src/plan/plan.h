@@ -101,9 +101,10 @@ void kiln_plan_dispose(struct kiln_plan *plan);
 /* ---- safety checks before the first write ---- */
 
 /*
- * Does the image fit the chip (chip id, machine) and its flash, does it start where it was linked, would it
- * overwrite a bootloader that it or the board expects? REFUSED says what and with which hint; `force` turns
- * a refusal into a note, except where something does not fit at all. Errors of `read` are passed on.
+ * First the files: are they for this chip (chip id, machine)? Then, when each has its place: do they fit the flash,
+ * do they start where they were linked, would they overwrite a bootloader that they or the board expect?
+ * REFUSED says what and with which hint; `force` turns a refusal into a note, except where something does not
+ * fit at all. Errors of `read` are passed on.
  */
 struct kiln_guard_input {
     const struct kiln_image *const *images;
@@ -120,8 +121,11 @@ struct kiln_guard_input {
     const bool *encrypted;                    /* as in kiln_plan_policy */
 };
 
-KILN_MUST_USE enum kiln_status kiln_guard_check(struct kiln_ctx *ctx,
+KILN_MUST_USE enum kiln_status kiln_guard_files(struct kiln_ctx *ctx,
                                                 const struct kiln_guard_input *input, char *notes,
                                                 size_t notes_cap);
+KILN_MUST_USE enum kiln_status kiln_guard_places(struct kiln_ctx *ctx,
+                                                 const struct kiln_guard_input *input, char *notes,
+                                                 size_t notes_cap);
 
 #endif

@@ -79,7 +79,9 @@ static enum kiln_status check(struct kiln_image *image, const struct kiln_target
     }
     kiln_virtual_clock_init(&clock);
     kiln_ctx_init(&ctx, &clock.base);
-    status = kiln_guard_check(&ctx, &input, notes, 512);
+    status = kiln_guard_files(&ctx, &input, notes, 512);
+    if (status == KILN_OK)
+        status = kiln_guard_places(&ctx, &input, notes + strlen(notes), 512 - strlen(notes));
     *out_error = ctx.error;
     return status;
 }

@@ -262,6 +262,39 @@ static void another_slot_is_started_on_demand(void **state)
     unplug(&bench);
 }
 
+static void an_elf_file_becomes_an_image(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    add_file(&bench, "esp32-partitions.bin", KILN_NO_ADDRESS, NULL);
+    add_file(&bench, "esp32-app-v1.elf", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_non_null(strstr(bench.notes, "no bootloader"));
+    assert_int_equal(flash_of(&bench)[0x10000], 0xe9);
+    assert_int_equal(kiln_le32(flash_of(&bench) + 0x10020), 0xabcd5432);
+    assert_int_equal(run(&bench, KILN_VERB_VERIFY), KILN_OK);
+    unplug(&bench);
+
+    plug_in(&bench, "esp32s3"); /* the same processor, another memory */
+    add_file(&bench, "esp32-app-v1.elf", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_REFUSED);
+    assert_non_null(strstr(bench.message, "ESP32-S3 has no memory"));
+    assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+    unplug(&bench);
+
+    plug_in(&bench, "esp32c3");
+    add_file(&bench, "esp32-app-v1.elf", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_REFUSED);
+    assert_non_null(strstr(bench.message, "another processor"));
+    drop_files(&bench); /* the wrong chip is said, not that there is no partition table */
+    add_file(&bench, "esp32-app-v1.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_E_REFUSED);
+    assert_non_null(strstr(bench.message, "chip id 0"));
+    unplug(&bench);
+}
+
 static void neighbours_in_a_sector_are_kept(void **state)
 {
     struct bench bench;
@@ -405,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_partition_takes_what_it_holds_and_no_more),
         cmocka_unit_test(an_application_goes_to_the_slot_that_boots),
         cmocka_unit_test(another_slot_is_started_on_demand),
+        cmocka_unit_test(an_elf_file_becomes_an_image),
         cmocka_unit_test(neighbours_in_a_sector_are_kept),
         cmocka_unit_test(info_reads_the_table_and_changes_nothing),
         cmocka_unit_test(a_usb_bootloader_is_left_as_it_was_found),
