@@ -90,6 +90,8 @@ struct kiln_monitor_sink {
     /* The flash key: the port is free now and is taken again on return. NULL: there is no such key. */
     void (*flash)(void *user, const char *port);
     void *user;
+    /* How many columns the screen has now; NULL or 0: lines may be of any length. */
+    unsigned (*columns)(void *user);
 };
 
 struct kiln_monitor;

@@ -323,6 +323,12 @@ const char *cli_yellow(const struct cli *cli);
 const char *cli_dim(const struct cli *cli);
 const char *cli_plain(const struct cli *cli);
 
+/* Prints `text` and a newline with line breaks between words at `width` columns; every line but the first is
+ * indented, the first stands there already. */
+void cli_print_wrapped(FILE *out, const char *text, int indent, int width);
+/* The columns of the terminal now; it may have been resized. */
+int cli_width_now(const struct cli *cli);
+
 /* ---- help ---- */
 
 void cli_print_overview(const struct cli *cli, FILE *out);

@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACK_S 10 /* how long a board that was flashed may take to come back */
+#define NOTICE_INDENT 4
+#define BACK_S        10 /* how long a board that was flashed may take to come back */
 
 struct session {
     struct cli *cli;
@@ -81,6 +82,24 @@ static void notice_json(const char *text)
     json_decref(object);
 }
 
+static void put_notice(const struct cli *cli, FILE *out, const char *text)
+{
+    int width = cli_width_now(cli);
+
+    /* What fits is left as it is: the list of keys is set in columns. */
+    if ((int)strlen(text) + NOTICE_INDENT <= width)
+        fprintf(out, "%s\n", text);
+    else
+        cli_print_wrapped(out, text, NOTICE_INDENT, width);
+}
+
+static unsigned columns(void *user)
+{
+    const struct session *session = user;
+
+    return session->cli->tty ? (unsigned)cli_width_now(session->cli) : 0;
+}
+
 /* On a terminal between the board's lines, else beside them. */
 static void notice(void *user, const char *text)
 {
@@ -92,8 +111,13 @@ static void notice(void *user, const char *text)
     } else if (!cli->args.quiet) {
         FILE *out = cli->tty ? stdout : stderr;
 
-        fprintf(out, "%s--- %s%s\n", cli->tty ? cli_yellow(cli) : "", text,
-                cli->tty ? cli_plain(cli) : "");
+        if (cli->tty) {
+            fprintf(out, "%s--- ", cli_yellow(cli));
+            put_notice(cli, out, text);
+            fputs(cli_plain(cli), out);
+        } else {
+            fprintf(out, "--- %s\n", text);
+        }
         fflush(out);
     }
 }
@@ -241,7 +265,7 @@ static enum kiln_status open_once(struct session *session,
                                   const struct kiln_monitor_options *wanted,
                                   struct kiln_error *error)
 {
-    const struct kiln_monitor_sink sink = {show, notice, flash, session};
+    const struct kiln_monitor_sink sink = {show, notice, flash, session, columns};
     struct kiln_monitor_options options = *wanted;
     enum kiln_status status = options.device == NULL
                                   ? find_port(session->cli, &session->port, error)

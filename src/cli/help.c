@@ -18,8 +18,7 @@ static const char exit_codes[] =
     "8 protocol, 9 refused by the device or by a safety check, 10 verify failed, 11 bad file, "
     "12 host input/output, 130 cancelled.";
 
-/* Prints `text` wrapped to `width` columns with every line but the first indented. */
-static void print_wrapped(FILE *out, const char *text, int indent, int width)
+void cli_print_wrapped(FILE *out, const char *text, int indent, int width)
 {
     int column = indent;
 
@@ -63,7 +62,7 @@ static void print_group(const struct cli *cli, enum cli_group group, FILE *out)
             fprintf(out, "\n%s:\n", group_titles[group]);
         any = true;
         fprintf(out, "  %s%-9s%s ", cli_bold(cli), cli_command_at(i)->name, cli_plain(cli));
-        print_wrapped(out, cli_command_at(i)->summary, 12, text_width(cli));
+        cli_print_wrapped(out, cli_command_at(i)->summary, 12, text_width(cli));
     }
 }
 
@@ -87,7 +86,7 @@ static void print_option(const struct cli *cli, const struct cli_option *option,
     snprintf(head, sizeof head, "  %s--%s%s%s", letter, option->name,
              option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
     fprintf(out, "%-29s ", head);
-    print_wrapped(out, option->help, 30, text_width(cli));
+    cli_print_wrapped(out, option->help, 30, text_width(cli));
     if (option->choices == NULL)
         return;
     fprintf(out, "%30s", "");
@@ -100,10 +99,10 @@ void cli_print_command_help(const struct cli *cli, const struct cli_command *com
 {
     fprintf(out, "%skiln %s%s %s\n  ", cli_bold(cli), command->name, cli_plain(cli),
             command->operands);
-    print_wrapped(out, command->summary, 2, text_width(cli));
+    cli_print_wrapped(out, command->summary, 2, text_width(cli));
     if (command->details != NULL) {
         fputs("\n  ", out);
-        print_wrapped(out, command->details, 2, text_width(cli));
+        cli_print_wrapped(out, command->details, 2, text_width(cli));
     }
     if (command->options != NULL)
         fputs("\nOptions:\n", out);

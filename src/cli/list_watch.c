@@ -124,6 +124,7 @@ static void paint(const struct watch *watch)
 
     if (cli->args.json || !cli->tty)
         return;
+    watch->cli->width = cli_width_now(cli);
     fputs("\033[H\033[J", stdout);
     cli_print_devices(cli, &watch->now);
     putchar('\n');
@@ -176,6 +177,19 @@ static int patience(int64_t calm_at, int64_t end_at)
     return left > 3600000 ? 3600000 : left > 0 ? (int)left : 0;
 }
 
+/* The terminal has another size now: the table is painted again. Any other signal ends. */
+static bool is_resize(struct watch *watch)
+{
+    struct signalfd_siginfo about;
+
+    if (read(watch->signal_fd, &about, sizeof about) != (ssize_t)sizeof about ||
+        about.ssi_signo != SIGWINCH)
+        return false;
+    paint(watch);
+    fflush(stdout);
+    return true;
+}
+
 static int follow(struct watch *watch)
 {
     uint64_t seconds = watch->cli->args.duration_s;
@@ -192,7 +206,7 @@ static int follow(struct watch *watch)
 
         if (poll(fds, 2, patience(calm_at, end_at)) < 0 && errno != EINTR)
             return 12;
-        if (fds[1].revents != 0)
+        if (fds[1].revents != 0 && !is_resize(watch))
             return 130;
         if (fds[0].revents != 0 && kiln_device_watch_take(watch->source))
             calm_at = now_ms() + CALM_MS;
@@ -206,13 +220,28 @@ static int follow(struct watch *watch)
     return status;
 }
 
+/* Those that end, and the one that says that the terminal has another size. */
+static int watch_signals(void)
+{
+    int fd = cli_block_signals();
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    return fd >= 0 ? signalfd(fd, &set, 0) : fd;
+}
+
 int cli_list_watch(struct cli *cli)
 {
     struct watch watch = {.cli = cli};
     struct kiln_error error = {0};
     int status;
 
-    watch.signal_fd = cli_block_signals();
+    watch.signal_fd = watch_signals();
     /* Listening begins before the first look, so that nothing falls between the two. */
     if (kiln_device_watch_new(&watch.source, &error) != KILN_OK ||
         kiln_device_enumerate(&watch.now, &error) != KILN_OK) {

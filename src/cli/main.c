@@ -49,17 +49,23 @@ const struct cli_command *cli_command_find(const char *name)
     return NULL;
 }
 
+int cli_width_now(const struct cli *cli)
+{
+    struct winsize size;
+
+    return cli->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20
+               ? size.ws_col
+               : 80;
+}
+
 static void look_at_terminal(struct cli *cli)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
-    struct winsize size;
 
     cli->tty = isatty(STDOUT_FILENO) != 0 && term != NULL && strcmp(term, "dumb") != 0;
     cli->color = cli->tty && (no_color == NULL || no_color[0] == '\0');
-    cli->width = 80;
-    if (cli->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
-        cli->width = size.ws_col;
+    cli->width = cli_width_now(cli);
 }
 
 static const char *paint(const struct cli *cli, const char *sequence)

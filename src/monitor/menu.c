@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TWO_COLUMNS 76u /* where two keys of the help fit side by side */
+
 /* ---- answers to questions ---- */
 
 static void answer_rate(struct kiln_monitor *m, const char *text)
@@ -285,12 +287,15 @@ static const struct {
 static void do_help(struct kiln_monitor *m)
 {
     size_t rows = (KILN_ARRAY_LEN(menu) + 1) / 2;
+    unsigned columns = kiln_monitor_columns(m);
     char leave[8], key[8];
 
     kiln_monitor_key_name(kiln_monitor_exit_key(m), leave);
     kiln_monitor_key_name(kiln_monitor_menu_key(m), key);
     kiln_monitor_say(m, "%s ends. %s, then one of these; %s and %s send themselves:", leave, key,
                      key, leave);
+    if (columns > 0 && columns < TWO_COLUMNS)
+        rows = KILN_ARRAY_LEN(menu);
     for (size_t i = 0; i < rows; i++) {
         size_t other = i + rows;
 

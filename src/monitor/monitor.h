@@ -88,6 +88,9 @@ void kiln_monitor_take_link(struct kiln_monitor *monitor, struct kiln_byte_link 
 /* One line of the monitor's own, on the screen and in the log. */
 void kiln_monitor_say(struct kiln_monitor *monitor, const char *format, ...) KILN_PRINTF(2, 3);
 
+/* Of the screen; 0: unknown. */
+unsigned kiln_monitor_columns(const struct kiln_monitor *monitor);
+
 /* Sends to the board, if it is there. */
 void kiln_monitor_transmit(struct kiln_monitor *monitor, const uint8_t *bytes, size_t len);
 

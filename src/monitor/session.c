@@ -43,6 +43,11 @@ static void flush(struct kiln_monitor *m)
     kiln_buf_clear(&m->out);
 }
 
+unsigned kiln_monitor_columns(const struct kiln_monitor *m)
+{
+    return m->sink.columns != NULL ? m->sink.columns(m->sink.user) : 0;
+}
+
 void kiln_monitor_show(struct kiln_monitor *m, const char *text, size_t len)
 {
     if (!m->options.json && !m->sink.show(m->sink.user, (const uint8_t *)text, len))
@@ -81,6 +86,7 @@ static void show_bytes(struct kiln_monitor *m, const uint8_t *bytes, size_t len)
 {
     struct kiln_buf file;
 
+    m->screen.options.columns = kiln_monitor_columns(m);
     if (is_debugging(m))
         show_piece(m, "<-", bytes, len);
     else

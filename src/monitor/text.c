@@ -183,6 +183,42 @@ void kiln_text_quote(const uint8_t *bytes, size_t len, struct kiln_buf *out)
     }
 }
 
+static unsigned columns_of(const char *text, size_t len)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < len; i++)
+        count += ((uint8_t)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+void kiln_text_wrap(const char *text, size_t len, unsigned columns, unsigned indent,
+                    struct kiln_buf *out)
+{
+    unsigned column = indent;
+    size_t at = 0;
+
+    while (at < len) {
+        size_t gap = 0, word = 0;
+
+        while (at + gap < len && text[at + gap] == ' ')
+            gap++;
+        while (at + gap + word < len && text[at + gap + word] != ' ')
+            word++;
+        if (columns > indent && column > indent &&
+            column + gap + columns_of(text + at + gap, word) > columns) {
+            (void)!kiln_buf_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else {
+            (void)!kiln_buf_append(out, text + at, gap);
+            column += (unsigned)gap;
+        }
+        (void)!kiln_buf_append(out, text + at + gap, word);
+        column += columns_of(text + at + gap, word);
+        at += gap + word;
+    }
+}
+
 void kiln_text_json(const char *text, size_t len, struct kiln_buf *out)
 {
     size_t at = 0;

@@ -24,6 +24,11 @@ size_t kiln_text_show(enum kiln_monitor_show show, const char *text, size_t len,
 /* Appends the bytes as the inside of a C string: \r, \n, \x1b, and UTF-8 as it is. */
 void kiln_text_quote(const uint8_t *bytes, size_t len, struct kiln_buf *out);
 
+/* Appends the text with line breaks between words, so that no line has more than `columns` (0: any number);
+ * lines but the first are indented, the first stands at that column already. */
+void kiln_text_wrap(const char *text, size_t len, unsigned columns, unsigned indent,
+                    struct kiln_buf *out);
+
 /* Appends the text as the inside of a JSON string, without ESC [ sequences. */
 void kiln_text_json(const char *text, size_t len, struct kiln_buf *out);
 

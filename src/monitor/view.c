@@ -7,9 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#define NS_PER_S  1000000000
-#define ROW       16u
-#define LEVEL_LEN 3u /* "E (" decides about the colour of a line */
+#define NS_PER_S    1000000000
+#define ROW         16u
+#define NOTE_INDENT 4u
+#define LEVEL_LEN   3u /* "E (" decides about the colour of a line */
 
 void kiln_view_init(struct kiln_view *view, const struct kiln_view_options *options)
 {
@@ -204,7 +205,7 @@ static void put_notes(struct kiln_view *view, struct kiln_buf *out)
             put_json(view, "note", at, len, out);
         } else {
             put_text(out, view->options.color ? "\033[36m  ^ " : "  ^ ");
-            put(out, at, len);
+            kiln_text_wrap(at, len, view->options.columns, NOTE_INDENT, out);
             put_text(out, view->options.color ? "\033[0m\n" : "\n");
         }
         at += len + 1;

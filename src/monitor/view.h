@@ -25,6 +25,7 @@ struct kiln_view_options {
     enum kiln_monitor_time time;
     bool hex, color, json;
     enum kiln_monitor_show show;
+    unsigned columns;                        /* of the screen; 0: lines may be of any length */
     char level;                              /* see kiln_monitor_options */
     const regex_t *filter;                   /* borrowed, NULL: none */
     int64_t wall_ns;                         /* the time of day at 0 of the session's clock */
