@@ -6,7 +6,7 @@
 
 #define ID_COLUMN_MAX   16
 #define PORT_COLUMN_MAX 24
-#define WHAT_COLUMN_MAX 24
+#define WHAT_COLUMN_MAX 28
 
 static const char *shown_port(const struct kiln_device *device)
 {
@@ -81,10 +81,15 @@ static void print_device(const struct cli *cli, const struct kiln_device *device
 {
     const char *name = cli_known_name(cli, device);
     int left = cli->width - columns->id - columns->port - columns->what - 6;
+    bool fits = !cli->tty || (int)strlen(device->title) <= left;
 
-    printf("%s%-*s%s  %-*s  %-*.*s  %.*s\n", cli_bold(cli), columns->id, device->id, cli_plain(cli),
-           columns->port, shown_port(device), columns->what, columns->what, device->what,
-           left > 20 ? left : 20, device->title);
+    printf("%s%-*s%s  %-*s  %-*.*s", cli_bold(cli), columns->id, device->id, cli_plain(cli),
+           columns->port, shown_port(device), fits ? columns->what : 0, columns->what,
+           device->what);
+    if (fits)
+        printf("  %s\n", device->title);
+    else
+        printf("\n  %.*s\n", cli->width - 2, device->title);
     if (device->path[0] == '\0' && name[0] != '\0')
         printf("  %s%s%s\n", cli_bold(cli), name, cli_plain(cli));
     if (device->path[0] != '\0') {
