@@ -6,7 +6,8 @@
 #include "base/buf.h"
 
 struct kiln_explain {
-    size_t last_row; /* the row that was explained last, so that a repetition is not; 0: none */
+    const void *last; /* the row that was explained last, so that a repetition is not */
+    uint32_t told;    /* the rows that are said once only */
 };
 
 /* Appends one line for each thing in `text` that has a meaning. */

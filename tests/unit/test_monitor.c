@@ -239,7 +239,7 @@ static void flash(void *user, const char *port)
 static void run_with(struct board *board, struct kiln_monitor_options *options, struct seen *seen,
                      const char *typed)
 {
-    const struct kiln_monitor_sink sink = {see, hear, flash, seen};
+    const struct kiln_monitor_sink sink = {see, hear, flash, seen, NULL};
     struct kiln_virtual_clock clock;
     struct kiln_monitor *monitor;
     struct kiln_error error = {0};
