@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define NULL_PAGE 0x1000u
+#define FEW       2 /* frames that the registers alone can tell */
 
 void kiln_crash_init(struct kiln_crash *crash, const struct kiln_symbolizer *symbolizer)
 {
@@ -50,6 +51,13 @@ static bool put_address(struct kiln_crash *crash, const char *label, uint32_t ad
     }
     kiln_buf_dispose(&found);
     return known;
+}
+
+static void put_unknown(const char *label, uint32_t address, struct kiln_buf *out)
+{
+    (void)!kiln_buf_printf(out,
+                           "%-6s 0x%08x  not in the ELF file: the boot ROM, or another program\n",
+                           label, address);
 }
 
 static bool is_return(const struct kiln_crash *crash, uint32_t address)
@@ -91,9 +99,7 @@ static void take_backtrace(struct kiln_crash *crash, const char *text, struct ki
         snprintf(label, sizeof label, "#%u", frame);
         if (!put_address(crash, label, without_window(pc),
                          pc >= 0x80000000u || is_return(crash, pc), out))
-            (void)!kiln_buf_printf(
-                out, "%-6s 0x%08x  not in the ELF file: the boot ROM, or another program\n", label,
-                without_window(pc));
+            put_unknown(label, without_window(pc), out);
         frame++;
     }
     if (strstr(text, "CORRUPTED") != NULL)
@@ -114,6 +120,15 @@ static void take_word(struct kiln_crash *crash, uint32_t word, struct kiln_buf *
     crash->last = word;
 }
 
+/* Keeps a word of the stack if it follows the one before. */
+static void keep_word(struct kiln_unwind *state, uint32_t address, uint32_t word)
+{
+    if (state->words == 0)
+        state->base = address;
+    if (state->words < KILN_UNWIND_WORDS && address == state->base + 4 * (uint32_t)state->words)
+        state->word[state->words++] = word;
+}
+
 /* "3fc91230: 0x00000000 0x42001234 ..." and "3ffffdb0:  40201234 3ffe8a10 ..." */
 static bool take_stack_line(struct kiln_crash *crash, const char *text, struct kiln_buf *out)
 {
@@ -127,9 +142,40 @@ static bool take_stack_line(struct kiln_crash *crash, const char *text, struct k
             text++;
         if (!kiln_text_hex(&text, &word))
             return true;
-        if (crash->symbolizer != NULL)
+        if (crash->dump == KILN_DUMP_RISCV)
+            keep_word(&crash->state, address, word);
+        else if (crash->symbolizer != NULL)
             take_word(crash, word, out);
+        address += 4;
     }
+}
+
+/* The end of a RISC-V dump: the calls that were in progress, else what looks like return addresses. */
+static void end_dump(struct kiln_crash *crash, struct kiln_buf *out)
+{
+    const struct kiln_symbolizer *symbols = crash->symbolizer;
+    struct kiln_unwind *state = &crash->state;
+    uint32_t pcs[KILN_CRASH_FRAMES_MAX];
+    size_t words = state->words, count = 0;
+    char label[12];
+
+    if (crash->dump == KILN_DUMP_RISCV && symbols != NULL && words > 0) {
+        count = symbols->unwind(symbols->user, state, pcs, KILN_CRASH_FRAMES_MAX);
+        for (size_t i = 0; count > 1 && i < count; i++) {
+            snprintf(label, sizeof label, "#%zu", i);
+            if (!put_address(crash, label, pcs[i], i > 0, out))
+                put_unknown(label, pcs[i], out);
+        }
+        if (count <= FEW)
+            (void)!kiln_buf_printf(
+                out, "no further way through the stack is known; perhaps called from:\n");
+        for (size_t i = 0; count <= FEW && i < words; i++)
+            take_word(crash, state->word[i], out);
+    }
+    crash->dump = KILN_DUMP_NONE;
+    crash->riscv = false;
+    state->words = 0;
+    state->known = 0;
 }
 
 static void begin_dump(struct kiln_crash *crash, enum kiln_crash_dump dump, struct kiln_buf *out)
@@ -142,7 +188,17 @@ static void begin_dump(struct kiln_crash *crash, enum kiln_crash_dump dump, stru
 
 /* ---- registers: "MEPC    : 0x42001234", "epc1=0x40201234", "r15/pc:  0x08001234", "PC = 08001234" ---- */
 
-enum reg_kind { REG_PC, REG_RETURN, REG_ACCESS, REG_CFSR, REG_HFSR, REG_MCAUSE };
+enum reg_kind {
+    REG_PC,
+    REG_RETURN,
+    REG_ACCESS,
+    REG_CFSR,
+    REG_MMFSR, /* the three parts of CFSR */
+    REG_BFSR,
+    REG_UFSR,
+    REG_HFSR,
+    REG_MCAUSE
+};
 
 static const struct {
     const char *name;
@@ -161,11 +217,21 @@ static const struct {
     {"lr", REG_RETURN},
     {"LR", REG_RETURN},
     {"at PC", REG_PC},
+    {"Saved PC", REG_PC},
+    {"HARD FAULT at", REG_PC},
+    {"executing from address", REG_PC},
+    {"Location", REG_PC},
+    {"Faulting instruction address", REG_PC},
+    {"last failed alloc call", REG_RETURN},
     {"CFSR", REG_CFSR},
+    {"MMFSR", REG_MMFSR},
+    {"BFSR", REG_BFSR},
+    {"UFSR", REG_UFSR},
     {"HFSR", REG_HFSR},
     {"MMFAR", REG_ACCESS},
     {"BFAR", REG_ACCESS},
     {"MMFAR Address", REG_ACCESS},
+    {"Accessed Address", REG_ACCESS},
     {"BFAR Address", REG_ACCESS},
     {"Faulting instruction address (r15/pc)", REG_PC},
 };
@@ -235,6 +301,12 @@ static void take_register(struct kiln_crash *crash, const char *name, enum reg_k
                 out, "%s 0x%08x is an access through a NULL pointer, if there was one\n", name,
                 value);
         break;
+    case REG_MMFSR:
+    case REG_BFSR:
+    case REG_UFSR:
+        value = (value & 0xffff) << 8 * (kind - REG_MMFSR);
+        put_bits(name, value, cfsr_bits, KILN_ARRAY_LEN(cfsr_bits), out);
+        break;
     case REG_CFSR:
         put_bits(name, value, cfsr_bits, KILN_ARRAY_LEN(cfsr_bits), out);
         break;
@@ -253,15 +325,61 @@ static bool is_word_char(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* The value behind a register's name: after any of " :=[", with or without 0x, all eight digits if without. */
-static bool read_value(const char *at, uint32_t *out_value)
+static bool is_bits(enum reg_kind kind)
 {
-    const char *start = at + strspn(at, " \t:=(");
-    const char *end = start;
+    return kind >= REG_CFSR && kind <= REG_HFSR;
+}
 
+/* The value behind a register's name, as "PC : 0x400d1234", "PC [R15] = 8000e5c", "CFSR: 82". Without 0x and a
+ * sign between a name may be a word of a sentence: then it must have all eight digits. */
+static bool read_value(const char *at, enum reg_kind kind, uint32_t *out_value)
+{
+    const char *start = at + strspn(at, " \t"), *end;
+    bool sign;
+    size_t digits;
+
+    if (start[0] == '[' && strchr(start, ']') != NULL)
+        start = strchr(start, ']') + 1;
+    start += strspn(start, " \t(");
+    sign = start[0] == ':' || start[0] == '=';
+    start += strspn(start, " \t:=(");
+    end = start;
     if (start == at || !kiln_text_hex(&end, out_value) || is_word_char(*end))
         return false;
-    return (start[0] == '0' && start[1] == 'x') || end - start == 8;
+    digits = (size_t)(end - start);
+    return (start[0] == '0' && start[1] == 'x') || digits == 8 || (sign && digits >= 5) ||
+           (sign && is_bits(kind));
+}
+
+/* All registers of a RISC-V's line: "S0/FP   : 0x3fc94d58  S1      : 0x00000002". */
+static void keep_registers(struct kiln_crash *crash, const char *text)
+{
+    struct kiln_unwind *state = &crash->state;
+    const char *at = text;
+
+    if (strstr(text, "MEPC ") != NULL) {
+        memset(state, 0, sizeof *state);
+        crash->riscv = true;
+    }
+    while (crash->riscv && *at != '\0') {
+        size_t len = strcspn(at, " \t");
+        const char *end = at + len;
+        int number = kiln_unwind_register(at, len);
+        uint32_t value;
+
+        end += strspn(end, " \t");
+        if (*end == ':' && read_value(end, REG_PC, &value)) {
+            if (number > 0) {
+                state->reg[number] = value;
+                state->known |= UINT32_C(1) << number;
+            } else if (len == 4 && strncmp(at, "MEPC", 4) == 0) {
+                state->pc = value;
+            }
+        }
+        at = end;
+        if (len == 0)
+            at++;
+    }
 }
 
 static void take_registers(struct kiln_crash *crash, const char *text, struct kiln_buf *out)
@@ -271,11 +389,14 @@ static void take_registers(struct kiln_crash *crash, const char *text, struct ki
         size_t len = strlen(name);
         uint32_t value;
 
+        /* An argument there, the return address of Xtensa's windows elsewhere. */
+        if (crash->riscv && strcmp(name, "A0") == 0)
+            continue;
         while ((at = strstr(at, name)) != NULL) {
             bool whole = at == text || !is_word_char(at[-1]);
 
             at += len;
-            if (whole && read_value(at, &value)) {
+            if (whole && read_value(at, registers[i].kind, &value)) {
                 take_register(crash, name, registers[i].kind, value, out);
                 break;
             }
@@ -292,6 +413,8 @@ static void take_digest(const struct kiln_crash *crash, const char *digits, stru
 
     digits += strspn(digits, " \t");
     len = strspn(digits, "0123456789abcdef");
+    if (strspn(digits, "0") == len)
+        return; /* the build did not put it in */
     if (symbols != NULL && len >= 8 && !symbols->has_digest(symbols->user, digits, len))
         (void)!kiln_buf_printf(out, "the ELF file is of another build than the program on the "
                                     "board: functions and lines may be wrong\n");
@@ -309,6 +432,27 @@ static void take_lone_address(struct kiln_crash *crash, const char *text, struct
     (void)put_address(crash, "", address, is_return(crash, address), out);
 }
 
+/* CmBacktrace: "Show more call stack info by run: addr2line -e APP.elf -afpiC 08001ce2 08001dad" */
+static void take_addr2line(struct kiln_crash *crash, const char *words, struct kiln_buf *out)
+{
+    unsigned frame = 0;
+    char label[12];
+
+    if (!can_decode(crash, out))
+        return;
+    while (*words != '\0' && frame < KILN_CRASH_FRAMES_MAX) {
+        const char *end = words + strspn(words, " \t");
+        const char *start = end;
+        uint32_t address;
+
+        words = start + strcspn(start, " \t");
+        if (!kiln_text_hex(&end, &address) || end != words || end - start < 5)
+            continue;
+        snprintf(label, sizeof label, "#%u", frame++);
+        (void)put_address(crash, label, address, false, out);
+    }
+}
+
 static const char *behind(const char *text, const char *mark)
 {
     const char *at = strstr(text, mark);
@@ -321,22 +465,25 @@ void kiln_crash_line(struct kiln_crash *crash, const char *text, struct kiln_buf
     const char *rest;
 
     text += kiln_text_skip_csi(text, strlen(text));
+    keep_registers(crash, text);
     if (strstr(text, "<<<stack<<<") != NULL) {
         crash->dump = KILN_DUMP_NONE;
     } else if (strstr(text, ">>>stack>>>") != NULL) {
         begin_dump(crash, KILN_DUMP_MARKED, out);
-    } else if (strncmp(text, "Stack memory:", 13) == 0) {
+    } else if (strstr(text, "Stack memory:") != NULL) {
         begin_dump(crash, KILN_DUMP_RISCV, out);
     } else if ((rest = behind(text, "Backtrace:")) != NULL) {
         take_backtrace(crash, rest, out);
     } else if ((rest = behind(text, "ELF file SHA256:")) != NULL) {
-        crash->dump = KILN_DUMP_NONE;
+        end_dump(crash, out);
         take_digest(crash, rest, out);
+    } else if ((rest = behind(text, "addr2line -e ")) != NULL) {
+        take_addr2line(crash, rest + strcspn(rest, " \t"), out);
     } else if (crash->dump != KILN_DUMP_NONE && take_stack_line(crash, text, out)) {
         return;
     } else {
-        if (crash->dump == KILN_DUMP_RISCV && text[0] != '\0')
-            crash->dump = KILN_DUMP_NONE;
+        if (crash->dump == KILN_DUMP_RISCV && (text[0] != '\0' || crash->state.words > 0))
+            end_dump(crash, out);
         take_registers(crash, text, out);
         take_lone_address(crash, text, out);
     }

@@ -7,12 +7,14 @@
 #define KILN_MONITOR_CRASH_H
 
 #include "base/buf.h"
+#include "monitor/unwind.h"
 
 struct kiln_symbolizer {
     /* As the functions of monitor/symbols.h. */
     bool (*lookup)(void *user, uint64_t address, struct kiln_buf *out);
     bool (*is_return)(void *user, uint64_t address);
     bool (*has_digest)(void *user, const char *digits, size_t len);
+    size_t (*unwind)(void *user, struct kiln_unwind *state, uint32_t *pcs, size_t cap);
     void *user;
 };
 
@@ -26,6 +28,8 @@ struct kiln_crash {
     unsigned frames;                          /* shown of this dump */
     uint32_t last;                            /* the address shown last */
     bool asked;                               /* for the ELF file */
+    bool riscv;                               /* the registers are those of a RISC-V */
+    struct kiln_unwind state;                 /* its registers and stack words */
 };
 
 void kiln_crash_init(struct kiln_crash *crash, const struct kiln_symbolizer *symbolizer);

@@ -3,6 +3,7 @@
 #include "monitor/symbols.h"
 
 #include "base/bytes.h"
+#include "monitor/symbols_inside.h"
 
 #include <dwarf.h>
 #include <elf.h>
@@ -14,15 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILES_MAX   8
 #define INLINES_MAX 24 /* deeper ones are not shown */
-#define DIGEST_HEX  64
-
-struct kiln_symbols {
-    Dwfl *dwfl;
-    size_t count;
-    char digest[FILES_MAX][DIGEST_HEX + 1];
-};
 
 static int no_debug_file(Dwfl_Module *module, void **user, const char *name, Dwarf_Addr base,
                          const char *file, const char *link, GElf_Word crc, char **out_name)
@@ -37,7 +30,7 @@ static const Dwfl_Callbacks callbacks = {
     .section_address = dwfl_offline_section_address,
 };
 
-static void digest_file(const char *path, char text[DIGEST_HEX + 1])
+static void digest_file(const char *path, char text[KILN_SYMBOLS_DIGEST_HEX + 1])
 {
     uint8_t bytes[8192], digest[EVP_MAX_MD_SIZE];
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
@@ -51,7 +44,7 @@ static void digest_file(const char *path, char text[DIGEST_HEX + 1])
             EVP_DigestUpdate(hash, bytes, got);
         EVP_DigestFinal_ex(hash, digest, &len);
     }
-    for (unsigned i = 0; i < len && i < DIGEST_HEX / 2; i++)
+    for (unsigned i = 0; i < len && i < KILN_SYMBOLS_DIGEST_HEX / 2; i++)
         snprintf(text + 2 * (size_t)i, 3, "%02x", digest[i]);
     EVP_MD_CTX_free(hash);
     if (file != NULL)
@@ -84,8 +77,9 @@ enum kiln_status kiln_symbols_open(struct kiln_ctx *ctx, const char *const *path
         free(symbols);
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
     }
-    if (count > FILES_MAX)
-        status = kiln_fail(ctx, KILN_E_ARG, "more than %d ELF files are too many", FILES_MAX);
+    if (count > KILN_SYMBOLS_FILES_MAX)
+        status = kiln_fail(ctx, KILN_E_ARG, "more than %d ELF files are too many",
+                           KILN_SYMBOLS_FILES_MAX);
     for (size_t i = 0; status == KILN_OK && i < count; i++)
         status = add_file(symbols, ctx, paths[i]);
     if (status == KILN_OK && dwfl_report_end(symbols->dwfl, NULL, NULL) != 0)
@@ -292,7 +286,7 @@ bool kiln_symbols_is_return(const struct kiln_symbols *symbols, uint64_t address
 bool kiln_symbols_has_digest(const struct kiln_symbols *symbols, const char *digits, size_t len)
 {
     for (size_t i = 0; i < symbols->count; i++)
-        if (len <= DIGEST_HEX && strncmp(symbols->digest[i], digits, len) == 0)
+        if (len <= KILN_SYMBOLS_DIGEST_HEX && strncmp(symbols->digest[i], digits, len) == 0)
             return true;
     return false;
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/ctx.h"
+#include "monitor/unwind.h"
 
 struct kiln_symbols;
 
@@ -26,5 +27,10 @@ bool kiln_symbols_is_return(const struct kiln_symbols *symbols, uint64_t address
 
 /* True if one of the files has a SHA-256 that begins with these hexadecimal digits. */
 bool kiln_symbols_has_digest(const struct kiln_symbols *symbols, const char *digits, size_t len);
+
+/* The addresses of the calls in progress, innermost first; `state` is used up. With only the place itself,
+ * 1 (or 0 if not even that is known). */
+size_t kiln_symbols_unwind(struct kiln_symbols *symbols, struct kiln_unwind *state, uint32_t *pcs,
+                           size_t cap);
 
 #endif

@@ -33,6 +33,20 @@ static bool has_digest(void *user, const char *digits, size_t len)
     return len > 0 && digits[len - 1] == '0';
 }
 
+/* What a dump says is in the state, and no more than fits. */
+static size_t unwind(void *user, struct kiln_unwind *state, uint32_t *pcs, size_t cap)
+{
+    size_t count = 0;
+
+    (void)user;
+    if (state->words > KILN_UNWIND_WORDS)
+        abort();
+    for (size_t i = 0; i < state->words && count < cap; i++)
+        if ((state->word[i] & 8) != 0)
+            pcs[count++] = state->word[i];
+    return count;
+}
+
 static void explain_line(void *user, const char *text, struct kiln_buf *out)
 {
     kiln_explain_line(user, text, out);
@@ -99,7 +113,7 @@ static void find_rate(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct kiln_symbolizer symbolizer = {look_up, is_return, has_digest, NULL};
+    static const struct kiln_symbolizer symbolizer = {look_up, is_return, has_digest, unwind, NULL};
     struct kiln_explain explain = {0};
     struct kiln_crash crash;
     const struct kiln_annotator annotators[] = {{explain_line, &explain}, {crash_line, &crash}};

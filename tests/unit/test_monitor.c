@@ -275,14 +275,6 @@ static void must_not(const char *text, const char *part)
         fail_msg("\"%s\" should not be in:\n%s", part, text);
 }
 
-static const char *elf(const char *name)
-{
-    static char path[512];
-
-    snprintf(path, sizeof path, "%s/tests/data/crash-%s.elf", getenv("KILN_SOURCE_ROOT"), name);
-    return path;
-}
-
 static void a_board_reboots_leaves_and_comes_back_elsewhere(void **state)
 {
     static const struct line script[] = {
@@ -374,149 +366,6 @@ static void a_burst_of_another_rate_passes(void **state)
     run_with(&board, &options, &seen, NULL);
     assert_int_equal(board.baud, 115200);
     need(seen.shown, "connecting to the access point ...\n");
-}
-
-static void decode(const char *name, const struct line *script, struct seen *seen)
-{
-    struct kiln_monitor_options options = KILN_MONITOR_OPTIONS_INIT;
-    struct board board = {.script = script};
-    const char *path = name != NULL ? elf(name) : NULL;
-
-    options.duration_ms = 500;
-    options.elf = &path;
-    options.elf_count = name != NULL;
-    run_with(&board, &options, seen, NULL);
-}
-
-static void xtensa_panics_are_decoded(void **state)
-{
-    static const struct line script[] = {
-        {1,
-         "Guru Meditation Error: Core  0 panic'ed (StoreProhibited). Exception was unhandled.\r\n",
-         0},
-        {2,
-         "PC      : 0x40201006  PS      : 0x00060330  A0      : 0x80201031  A1      : "
-         "0x3ffb4f30\r\n",
-         0},
-        {3, "EXCVADDR: 0x00000000  LBEG    : 0x4000c2e0\r\n", 0},
-        {4,
-         "Backtrace: 0x40201004:0x3ffb4f30 0x4020102e:0x3ffb4f50 0x8020105e:0x3ffb4f70 "
-         "0x40001234:0x3ffb4f90 |<-CORRUPTED\r\n",
-         0},
-        {5, "ELF file SHA256: 0123456789abcdef\r\n", 0},
-        END};
-    struct seen seen;
-
-    (void)state;
-    decode("xtensa", script, &seen);
-    need(seen.shown, "wrote to an address where nothing is");
-    need(seen.shown, "EXCVADDR 0x00000000 is an access through a NULL pointer");
-    need(seen.shown, "PC     0x40201006  store_value at firmware/crash.c:12\n");
-    need(seen.shown, "inlined into write_sensor at firmware/crash.c:18\n");
-    need(seen.shown, "caller 0x40201031  read_sensors at firmware/crash.c:24\n");
-    need(seen.shown, "#1     0x4020102e  read_sensors at firmware/crash.c:24\n");
-    /* The window bits are off, and the return address is moved into the call. */
-    need(seen.shown, "#2     0x4020105e  app_main at firmware/crash.c:32\n");
-    need(seen.shown, "#3     0x40001234  not in the ELF file");
-    need(seen.shown, "the stack is damaged");
-    need(seen.shown, "of another build");
-}
-
-static void riscv_panics_are_decoded(void **state)
-{
-    static const struct line script[] = {{1,
-                                          "Guru Meditation Error: Core  0 panic'ed (Store access "
-                                          "fault). Exception was unhandled.\r\n",
-                                          0},
-                                         {2,
-                                          "MEPC    : 0x42000004  RA      : 0x4200002e  SP      : "
-                                          "0x3fc91230  GP      : 0x3fc8b000\r\n",
-                                          0},
-                                         {3,
-                                          "MTVEC   : 0x40380001  MCAUSE  : 0x00000007  MTVAL   : "
-                                          "0x00000000  MHARTID : 0x00000000\r\n",
-                                          0},
-                                         {4, "Stack memory:\r\n", 0},
-                                         {5,
-                                          "3fc91230: 0x00000000 0x4200002e 0x3fc91250 0x42000030 "
-                                          "0x42000056 0x00000000 0x42000002 0xa5a5a5a5\r\n",
-                                          0},
-                                         {6, "3fc91250: 0x42000056 0x00000000\r\n\r\n\r\n", 0},
-                                         {7, "ELF file SHA256: ", 0},
-                                         END};
-    struct seen seen;
-
-    (void)state;
-    decode("riscv", script, &seen);
-    need(seen.shown, "wrote to an address where nothing is; MTVAL near 0");
-    need(seen.shown, "PC     0x42000004  store_value at firmware/crash.c:12\n");
-    need(seen.shown, "inlined into write_sensor at firmware/crash.c:18\n");
-    need(seen.shown, "caller 0x4200002e  read_sensors at firmware/crash.c:24\n");
-    need(seen.shown, "#0     0x4200002e  read_sensors at");
-    need(seen.shown, "#1     0x42000056  app_main at firmware/crash.c:32\n");
-    /* Words of the stack that no call left behind. */
-    must_not(seen.shown, "0x42000030  ");
-    must_not(seen.shown, "#2 ");
-}
-
-static void esp8266_exceptions_are_decoded(void **state)
-{
-    static const struct line script[] = {
-        {1,
-         "Exception (29):\nepc1=0x40201006 epc2=0x00000000 epc3=0x00000000 excvaddr=0x00000004 "
-         "depc=0x00000000\n\n",
-         0},
-        {2, ">>>stack>>>\n\nctx: cont\nsp: 3ffffdb0 end: 3fffffc0 offset: 0190\n", 0},
-        {3,
-         "3fffff40:  00000003 40201031 3ffe8a10 40201020\n3fffff50:  3fffdad0 00000000 3ffee4bc "
-         "4020105e\n<<<stack<<<\n",
-         0},
-        END};
-    struct seen seen;
-
-    (void)state;
-    decode("xtensa", script, &seen);
-    need(seen.shown, "wrote to an address where nothing is; excvaddr near 0");
-    need(seen.shown, "PC     0x40201006  store_value at firmware/crash.c:12\n");
-    need(seen.shown, "#0     0x40201031  read_sensors at firmware/crash.c:24\n");
-    need(seen.shown, "#1     0x4020105e  app_main at firmware/crash.c:32\n");
-    must_not(seen.shown, "0x40201020  ");
-}
-
-static void cortex_m_faults_are_decoded(void **state)
-{
-    static const struct line script[] = {
-        {1, "[00:00:01.000,000] <err> os: ***** BUS FAULT *****\r\n", 0},
-        {2, "[00:00:01.000,000] <err> os: r14/lr:  0x08000021\r\n", 0},
-        {3, "[00:00:01.000,000] <err> os: Faulting instruction address (r15/pc): 0x08000004\r\n",
-         0},
-        {4, "CFSR = 0x00008200  HFSR: 0x40000000\r\n", 0},
-        {5, "pc: 0800003c\r\nthe pc is 5, lr: 7\r\n", 0},
-        END};
-    struct seen seen;
-
-    (void)state;
-    decode("arm", script, &seen);
-    need(seen.shown, "caller 0x08000021  read_sensors at firmware/crash.c:24\n");
-    need(seen.shown, "PC     0x08000004  store_value at firmware/crash.c:12\n");
-    need(seen.shown, "CFSR   data access to where no memory is; the address is in BFAR");
-    need(seen.shown, "HFSR   a fault that had no handler of its own");
-    need(seen.shown, "PC     0x0800003c  app_main at firmware/crash.c:33");
-}
-
-static void without_an_elf_file_it_asks_once(void **state)
-{
-    static const struct line script[] = {{1, "Backtrace: 0x40201004:0x3ffb4f30\n", 0},
-                                         {2, "Backtrace: 0x40201004:0x3ffb4f30\n", 0},
-                                         END};
-    struct seen seen;
-    char *first;
-
-    (void)state;
-    decode(NULL, script, &seen);
-    first = strstr(seen.shown, "--elf");
-    assert_non_null(first);
-    assert_null(strstr(first + 1, "--elf"));
 }
 
 static void lines_are_filtered(void **state)
@@ -739,11 +588,6 @@ int main(void)
         cmocka_unit_test(the_rate_is_found),
         cmocka_unit_test(a_given_rate_is_kept),
         cmocka_unit_test(a_burst_of_another_rate_passes),
-        cmocka_unit_test(xtensa_panics_are_decoded),
-        cmocka_unit_test(riscv_panics_are_decoded),
-        cmocka_unit_test(esp8266_exceptions_are_decoded),
-        cmocka_unit_test(cortex_m_faults_are_decoded),
-        cmocka_unit_test(without_an_elf_file_it_asks_once),
         cmocka_unit_test(lines_are_filtered),
         cmocka_unit_test(times_hex_and_control_characters),
         cmocka_unit_test(keys_reset_flash_and_send),
