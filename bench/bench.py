@@ -4,8 +4,8 @@
 
     bench/bench.py --kiln build/kiln [--only WORD]... [--json FILE]
 
-esptool is taken from $ESPTOOL or from PATH, dfu-util from PATH; a peer that is not there is said to be missing and its
-column stays empty. Every time is the wall time of a whole command, the median of some runs where they are short. "limit"
+esptool is taken from $ESPTOOL or from PATH, dfu-util from PATH, miniterm from Debian's python3-serial; a peer that is not
+there is said to be missing and its column stays empty. Every time is the wall time of a whole command, the median of some runs where they are short. "limit"
 is what wire and flash chip need in the best case: the larger of (compressed bytes at ten bits each) and (erase and program
 times of the sectors that differ) for the ESP32, the sum of erase and program times for the STM32, whose ROM does one after
 another. The limit holds nothing for connecting, for the flasher stub (7 KB on the wire) and for hashing or reading back, and takes
@@ -22,6 +22,7 @@ import sys
 from common import ROOT, Bench, cpu_seconds
 from dfu import DfuRows
 from esp import EspRows
+from monitor import MonitorRows
 
 
 def start_up(name, bench, arguments, peer, peer_command):
@@ -36,6 +37,7 @@ def run(bench):
     dfu_util = bench.dfu_util and [bench.dfu_util, '--version']
     bench.guard('start-up: version (CPU)', start_up, bench, ['version'], 'esptool', esptool)
     bench.guard('start-up: chip esp32 (CPU)', start_up, bench, ['chip', 'esp32'], 'dfu-util', dfu_util)
+    MonitorRows(bench).run()
     EspRows(bench).run()
     DfuRows(bench).run()
 
