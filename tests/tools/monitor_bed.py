@@ -68,6 +68,8 @@ class Monitor:
         program = program or [KILN, command]
         if terminal:
             self.master, slave = pty.openpty()
+            # Wide, so that no line of the program's own is wrapped.
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('4H', 24, 300, 0, 0))
             self.before = termios.tcgetattr(slave)
             self.slave = slave
             self.process = subprocess.Popen([*program, *words], stdin=slave, stdout=slave, stderr=slave,
