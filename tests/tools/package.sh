@@ -49,6 +49,9 @@ done
 if ls data/stubs/*.json >/dev/null 2>&1; then
     ls "$root"/usr/share/kiln/stubs/*.json >/dev/null || fail "the stubs are missing"
 fi
+for name in esptool esptool.py dfu-util dfu-suffix dfu-prefix pydfu pydfu.py; do
+    [ -L "$root/usr/bin/$name" ] || fail "kiln-compat has no $name"
+done
 for link in "$root"/usr/bin/*; do
     [ ! -L "$link" ] || [ "$(readlink "$link")" = kiln ] || fail "$link leads elsewhere"
 done
