@@ -110,6 +110,39 @@ run 2 pio flash --only app firmware.bin -d sim:esp32
 run 9 pio flash -e one -d "sim:esp32c3?flash=$work/other.flash"
 said "ESP32"
 
+# ---- the port that the project names: a pattern, an expression over USB ids, an address in the network
+
+mkdir -p port/.pio/build/a ports
+cp "$firmware/esp32-app-v1.bin" port/.pio/build/a/firmware.bin
+port() {
+    printf '[env:a]\nplatform = espressif32\nframework = arduino\nupload_port = %s\n' "$1" >port/platformio.ini
+}
+"$kiln" sim esp32 --pty ports/ttyS7 >sim.out 2>&1 &
+sim=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    [ -e ports/ttyS7 ] && break
+    sleep 0.5
+done
+port "$work/ports/ttyS*"
+run 0 port flash
+said "$work/ports/ttyS7"
+kill $sim
+wait $sim 2>/dev/null
+port "$work/ports/ttyX*"
+run 2 port flash
+said "no port matches upload_port $work/ports/ttyX*"
+port 'hwgrep://no such board'
+run 2 port flash
+said "no port matches upload_port hwgrep://no such board"
+port 'hwgrep://('
+run 2 port flash
+said "is no regular expression"
+port '"192.168.4.1"'
+run 2 port flash
+said "over the air to 192.168.4.1; choose a port with -d"
+port /dev/cu.usbserial-1
+run 0 port flash -n -d sim:esp32
+
 # ---- PlatformIO on an STM32 behind a bootloader, by a probe that Kiln does not use
 
 mkdir -p stm/.pio/build/a
