@@ -61,6 +61,8 @@ static json_t *file_object(const struct kiln_project_file *file)
     put_place(object, &file->place);
     if (file->missing)
         json_object_set_new(object, "missing", json_true());
+    if (file->encrypted)
+        json_object_set_new(object, "encrypted", json_true());
     if (file->on_request)
         json_object_set_new(object, "on_request", json_true());
     if (file->data != NULL)

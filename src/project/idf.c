@@ -194,6 +194,8 @@ static enum kiln_status load_args(struct kiln_build *build, struct kiln_build_en
 
     if (text == NULL)
         return kiln_project_fail(out_error, KILN_E_IO, "%.200s cannot be read", place.file);
+    if (strlen(text) != len)
+        return kiln_project_fail(out_error, KILN_E_FILE, "%.200s is no text", place.file);
     for (size_t n; *text != '\0'; text += n + (text[n] != '\0')) {
         struct kiln_project_file file = {.what = "image", .why = kiln_path_base(path)};
         const char *at = text, *end, *gap;

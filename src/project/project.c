@@ -20,9 +20,11 @@ static const struct kiln_project_system *const systems[] = {
     &kiln_project_arduino,    &kiln_project_klipper,
 };
 
-/* An environment whose files are not all there is not ready. */
+/* An environment without files, or whose files are not all there, is not ready. */
 static void look_for_missing(struct kiln_build *build, struct kiln_build_env *env)
 {
+    if (env->is.file_count == 0)
+        kiln_build_not_ready(build, env, "its build names nothing to flash; build it again");
     for (size_t i = 0; i < env->is.file_count; i++)
         if (env->files[i].missing && !env->files[i].on_request)
             kiln_build_not_ready(build, env, "%s is missing: build the project again",
