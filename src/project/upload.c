@@ -154,6 +154,15 @@ static void explain_drive(struct kiln_build *build, struct kiln_build_env *env)
                         env->is.protocol, kiln_build_shown(build, file), instead(env));
 }
 
+/* The port of the project is the probe's ("jlink", the GDB port of a Black Magic Probe). */
+static void explain_probe(struct kiln_build *build, struct kiln_build_env *env)
+{
+    kiln_build_note(build, env, "%s is a debug probe, which Kiln does not use%s%s; %s",
+                    env->is.protocol, env->is.port != NULL ? ", nor its upload_port " : "",
+                    env->is.port != NULL ? env->is.port : "", instead(env));
+    env->is.port = NULL;
+}
+
 static void explain_command(struct kiln_build *build, struct kiln_build_env *env)
 {
     const struct kiln_project_option *command = option(env, "upload_command");
@@ -226,8 +235,7 @@ void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env)
                         "as its files say",
                         protocol);
     else if (row != NULL && row->way == PROBE)
-        kiln_build_note(build, env, "%s is a debug probe, which Kiln does not use; %s", protocol,
-                        instead(env));
+        explain_probe(build, env);
     else if (row != NULL && row->way == UART)
         kiln_build_note(build, env,
                         "%s speaks to the chip's ROM on a UART, which Kiln does not; %s", protocol,

@@ -222,6 +222,12 @@ static void a_probe_of_an_stm32_is_replaced_by_dfu(void **state)
 
     assert_note(environment(project, NULL), "by USB DFU: BOOT0 high");
     kiln_project_free(project);
+    write_text("platformio.ini", "[env:a]\nboard_build.mcu = stm32f405rgt6\n"
+                                 "upload_protocol = jlink\nupload_port = jlink\n");
+    project = open_project();
+    assert_note(environment(project, NULL), "nor its upload_port jlink; ");
+    assert_null(environment(project, NULL)->port);
+    kiln_project_free(project);
 }
 
 static void an_avr_is_refused_by_name(void **state)
