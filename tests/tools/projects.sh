@@ -119,7 +119,7 @@ port() {
 }
 "$kiln" sim esp32 --pty ports/ttyS7 >sim.out 2>&1 &
 sim=$!
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in $(seq 60); do
     [ -e ports/ttyS7 ] && break
     sleep 0.5
 done
