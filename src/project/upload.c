@@ -251,7 +251,7 @@ void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env)
                         protocol);
 }
 
-/* ---- esptool's words ---- */
+/* ---- esptool's words; its defaults, "default-reset" and "hard-reset", are what Kiln does by itself ---- */
 
 struct word {
     const char *theirs, *ours;
@@ -274,18 +274,15 @@ static const char *look_up(const struct word *words, size_t count, const char *w
 
 const char *kiln_upload_before(const char *word)
 {
-    static const struct word words[] = {{"default-reset", "default"},
-                                        {"usb-reset", "usb"},
-                                        {"no-reset", "no-reset"},
-                                        {"no-reset-no-sync", "no-sync"}};
+    static const struct word words[] = {
+        {"usb-reset", "usb"}, {"no-reset", "no-reset"}, {"no-reset-no-sync", "no-sync"}};
 
     return look_up(words, KILN_ARRAY_LEN(words), word);
 }
 
 const char *kiln_upload_after(const char *word)
 {
-    static const struct word words[] = {{"hard-reset", "hard"},
-                                        {"soft-reset", "soft"},
+    static const struct word words[] = {{"soft-reset", "soft"},
                                         {"no-reset", "stay"},
                                         {"no-reset-stub", "stay-stub"},
                                         {"watchdog-reset", "watchdog"}};

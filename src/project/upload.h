@@ -11,7 +11,8 @@
  */
 void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env);
 
-/* Reset words of esptool ("default_reset", "no-reset", ...) as Kiln spells them; NULL if it has no such. */
+/* Reset words of esptool ("default_reset", "no-reset", ...) as Kiln spells them; NULL for esptool's
+ * defaults and for words that Kiln does not have. */
 const char *kiln_upload_before(const char *word);
 const char *kiln_upload_after(const char *word);
 

@@ -381,7 +381,7 @@ static void idf_settings(void **state)
     unsetenv("ESPPORT");
     unsetenv("ESPBAUD");
     assert_null(env->not_ready);
-    assert_string_equal(env->before, "default");
+    assert_null(env->before);
     assert_string_equal(env->after, "stay");
     assert_true(env->no_stub);
     assert_string_equal(env->port, "/dev/ttyUSB7");
