@@ -59,7 +59,7 @@ struct kiln_project_environment {
     const struct kiln_project_file *files; /* in the order of their addresses; what to flash */
     size_t file_count;
     const char *not_ready; /* why there is nothing to flash, or NULL */
-    bool unbuilt;          /* ... and that is because nobody built it yet */
+    bool unbuilt;          /* nobody built it yet */
     const char *notes;     /* lines for people, '\n' between; "" if none */
     const char *chip;      /* as the project names it, or NULL */
     bool chip_is_line;     /* that name stands for parts of several sizes */

@@ -216,7 +216,6 @@ void kiln_upload_explain(struct kiln_build *build, struct kiln_build_env *env)
 
     if (is_avr(env)) {
         env->is.not_ready = NULL;
-        env->is.unbuilt = false;
         kiln_build_not_ready(build, env, "%s is an AVR, which Kiln does not flash: %s",
                              env->is.chip != NULL    ? env->is.chip
                              : env->is.board != NULL ? env->is.board
