@@ -23,7 +23,8 @@ enum kiln_verb {
     KILN_VERB_RUN, /* start the application; with an image: put that into RAM and start it there */
     KILN_VERB_RESET, /* reset the board, no bootloader involved where the link allows */
     KILN_VERB_INFO,
-    KILN_VERB_OPTIONS /* change option bytes by name */
+    KILN_VERB_OPTIONS, /* change option bytes by name */
+    KILN_VERB_POKE     /* write words of the chip's memory: `sets` */
 };
 
 enum kiln_reset_before {
@@ -55,7 +56,9 @@ struct kiln_request {
                                        borrowed like the images */
     const char *boot_slot;     /* FLASH: the application slot of an ESP chip that starts from now
                                   on, by label or OTA number; NULL: as otadata says */
-    const char *const *sets;   /* OPTIONS: "nBOOT0=1", ...; borrowed until the job is freed */
+    const char *const
+        *sets; /* OPTIONS: "nBOOT0=1", ...; POKE: "ADDRESS=VALUE[/MASK]", ...; borrowed
+                                  until the job is freed */
     size_t set_count;
     uint64_t address, length;  /* READ and ERASE; length 0: the whole region */
     const char *region;        /* READ and ERASE by region name, or NULL */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "chip/esp.h"
 
+#include <string.h>
+
 /* Purposes that all these chips have. */
 #define COMMON_KEYS                                                                             \
     [0] = "USER/EMPTY", [4] = "XTS_AES_128_KEY", [5] = "HMAC_DOWN_ALL", [6] = "HMAC_DOWN_JTAG", \
@@ -37,6 +39,22 @@ const struct kiln_esp_code kiln_esp8266_sizes[] = {
     {4u << 20, 0x60, "4MB-c1"},  {8u << 20, 0x80, "8MB"},
     {16u << 20, 0x90, "16MB"},   {0, 0, NULL},
 };
+
+/* Whether a key has the purpose of this name. */
+static bool has_purpose(const struct kiln_esp_facts *facts, uint32_t purposes, const char *name)
+{
+    for (unsigned i = 0; facts->key_names != NULL && i < KILN_ESP_KEY_NAMES; i++)
+        if (facts->key_names[i] != NULL && strcmp(facts->key_names[i], name) == 0)
+            return (purposes >> i & 1) != 0;
+    return false;
+}
+
+bool kiln_esp_has_flash_key(const struct kiln_esp_facts *facts, uint32_t purposes)
+{
+    return has_purpose(facts, purposes, "XTS_AES_128_KEY") ||
+           (has_purpose(facts, purposes, "XTS_AES_256_KEY_1") &&
+            has_purpose(facts, purposes, "XTS_AES_256_KEY_2"));
+}
 
 const struct kiln_chip *kiln_esp_by_chip_id(uint32_t chip_id)
 {

@@ -181,6 +181,8 @@ struct kiln_esp_facts {
     uint32_t
         key_block; /* first word of a flash key that can be read: any bit set means programmed */
     struct kiln_esp_bits key_purpose[6]; /* width 0 ends the list */
+    struct kiln_esp_bits
+        key_manager;              /* set: the flash key comes from the key manager; width 0: none */
     const char *const *key_names; /* KILN_ESP_KEY_NAMES of them; NULL: keys have no purpose */
     struct kiln_esp_value
         spi_pads; /* pins of the flash as SPI_ATTACH takes them, if the ROM does not look */
@@ -205,6 +207,10 @@ struct kiln_esp_facts {
 #define KILN_ESP_TABLE_OFFSET 0x8000u
 
 #define KILN_ESP_MAGIC_REG 0x40001000u
+
+/* Do these keys (bit N: one has purpose N) make a flash key on this chip? One of 128 bits, or both halves of one of
+ * 256 where the chip has such. */
+bool kiln_esp_has_flash_key(const struct kiln_esp_facts *facts, uint32_t purposes);
 
 /* The row with this id, NULL if none. */
 const struct kiln_chip *kiln_esp_by_chip_id(uint32_t chip_id);

@@ -341,9 +341,9 @@ bool cli_print_completion(const char *shell, FILE *out);
 /* ---- commands, one row each, in the file named after them ---- */
 
 extern const struct cli_command cli_cmd_flash, cli_cmd_verify, cli_cmd_read, cli_cmd_erase,
-    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_list, cli_cmd_doctor, cli_cmd_chip,
-    cli_cmd_image, cli_cmd_monitor, cli_cmd_name, cli_cmd_project, cli_cmd_sim, cli_cmd_help,
-    cli_cmd_version, cli_cmd_esptool;
+    cli_cmd_run, cli_cmd_reset, cli_cmd_info, cli_cmd_poke, cli_cmd_list, cli_cmd_doctor,
+    cli_cmd_chip, cli_cmd_image, cli_cmd_monitor, cli_cmd_name, cli_cmd_project, cli_cmd_sim,
+    cli_cmd_help, cli_cmd_version, cli_cmd_esptool;
 
 extern const struct cli_command cli_cmd_dfu_prefix, cli_cmd_dfu_suffix, cli_cmd_dfu_util,
     cli_cmd_pydfu;

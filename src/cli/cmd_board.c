@@ -62,6 +62,18 @@ static int run_reset(struct cli *cli)
     return run_plain(cli, KILN_VERB_RESET);
 }
 
+static int run_poke(struct cli *cli)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+
+    if (cli->args.operand_count == 0)
+        return cli_usage(cli, "say what to write: ADDRESS=VALUE, or ADDRESS=VALUE/MASK");
+    request.verb = KILN_VERB_POKE;
+    request.sets = (const char *const *)cli->args.operands;
+    request.set_count = cli->args.operand_count;
+    return cli_run_job(cli, &request);
+}
+
 static int run_info(struct cli *cli)
 {
     return run_plain(cli, KILN_VERB_INFO);
@@ -110,6 +122,24 @@ const struct cli_command cli_cmd_reset = {
     .options = plain_options,
     .group = CLI_GROUP_BOARD,
     .run = run_reset,
+};
+
+static const char *const poke_examples[] = {
+    "kiln poke 0x3ff44004=0x4", "a word into a register of an ESP chip",
+    "kiln poke 0x3ff44004=0x4/0x6 --before no-reset",
+    "only the bits of the mask, without a reset before", NULL};
+
+const struct cli_command cli_cmd_poke = {
+    .name = "poke",
+    .operands = "ADDRESS=VALUE[/MASK]...",
+    .summary = "write registers or words of RAM of an ESP chip",
+    .details = "Each word is shown as it was and as it reads afterwards. The chip stays in its "
+               "bootloader, for a reset would undo it; --after hard starts it. `kiln read --mem` "
+               "reads.",
+    .options = plain_options,
+    .examples = poke_examples,
+    .group = CLI_GROUP_BOARD,
+    .run = run_poke,
 };
 
 const struct cli_command cli_cmd_info = {

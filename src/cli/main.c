@@ -18,6 +18,7 @@ static const struct cli_command *const commands[] = {
     &cli_cmd_run,
     &cli_cmd_reset,
     &cli_cmd_info,
+    &cli_cmd_poke,
     &cli_cmd_list,
     &cli_cmd_monitor,
     &cli_cmd_name,

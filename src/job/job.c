@@ -261,6 +261,8 @@ static enum kiln_status do_verb(struct kiln_job *job)
         return describe(job);
     case KILN_VERB_OPTIONS:
         return kiln_job_options(job);
+    case KILN_VERB_POKE:
+        return kiln_job_poke(job);
     }
     return kiln_fail(&job->ctx, KILN_E_INTERNAL, "unknown verb");
 }

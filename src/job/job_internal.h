@@ -145,6 +145,7 @@ KILN_MUST_USE enum kiln_status kiln_job_verify(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_read(struct kiln_job *job);
 /* READ with request.memory, and RUN with an image. */
 KILN_MUST_USE enum kiln_status kiln_job_read_memory(struct kiln_job *job);
+KILN_MUST_USE enum kiln_status kiln_job_poke(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_run_ram(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_erase(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_reset(struct kiln_job *job);
@@ -184,6 +185,8 @@ KILN_MUST_USE enum kiln_status kiln_job_settle_headers(struct kiln_job *job);
 
 /* Fills job->partitions if this is an ESP chip and a table is to be had; none is no error. */
 KILN_MUST_USE enum kiln_status kiln_job_partitions(struct kiln_job *job);
+/* ARG if the table has two of that name. */
+KILN_MUST_USE enum kiln_status kiln_job_partition_once(struct kiln_job *job, const char *label);
 const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label);
 /* Fails with what partitions there are instead of `name`. */
 KILN_MUST_USE enum kiln_status kiln_job_no_partition(struct kiln_job *job, const char *name);

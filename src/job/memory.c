@@ -2,6 +2,10 @@
 /* Memory of a chip that is no flash: looking at it, and running a program in it. */
 #include "job/job_internal.h"
 
+#include "base/bytes.h"
+
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +36,71 @@ enum kiln_status kiln_job_read_memory(struct kiln_job *job)
     kiln_job_op_done(job, size);
     job->result.data = job->data;
     job->result.data_len = (size_t)size;
+    return KILN_OK;
+}
+
+/* ---- single words ---- */
+
+struct poke {
+    uint32_t address, value, mask;
+};
+
+static bool word_of(const char **text, char end, uint32_t *out)
+{
+    char *stop;
+    unsigned long long value;
+
+    if (!isdigit((unsigned char)**text))
+        return false;
+    errno = 0;
+    value = strtoull(*text, &stop, 0);
+    if (errno != 0 || value > UINT32_MAX || (*stop != end && *stop != '\0'))
+        return false;
+    *out = (uint32_t)value;
+    *text = *stop != '\0' ? stop + 1 : stop;
+    return true;
+}
+
+static enum kiln_status parse_poke(struct kiln_job *job, const char *set, struct poke *out)
+{
+    const char *at = set;
+
+    *out = (struct poke){.mask = UINT32_MAX};
+    if (!word_of(&at, '=', &out->address) || at[0] == '\0' || at[-1] != '=' ||
+        !word_of(&at, '/', &out->value) || (at[-1] == '/' && !word_of(&at, '\0', &out->mask)))
+        return kiln_fail(&job->ctx, KILN_E_ARG,
+                         "'%s' is not ADDRESS=VALUE or ADDRESS=VALUE/MASK, with numbers of 32 bits",
+                         set);
+    if (out->address % WORD != 0)
+        return kiln_fail(&job->ctx, KILN_E_ARG,
+                         "0x%08x is no multiple of 4: registers are written as whole words, bits "
+                         "of one with VALUE/MASK",
+                         (unsigned)out->address);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_job_poke(struct kiln_job *job)
+{
+    const struct kiln_loader_ops *ops = job->loader->ops;
+    struct poke poke;
+
+    if (ops->write_register == NULL)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED,
+                         "this bootloader writes no memory that is no flash");
+    for (size_t i = 0; i < job->request.set_count; i++)
+        KILN_TRY(parse_poke(job, job->request.sets[i], &poke));
+    for (size_t i = 0; i < job->request.set_count; i++) {
+        uint8_t before[WORD] = {0}, after[WORD] = {0};
+
+        KILN_TRY(parse_poke(job, job->request.sets[i], &poke));
+        KILN_TRY(ops->read_memory(job->loader, &job->ctx, poke.address, before, WORD, NULL));
+        if (ops->write_register(job->loader, &job->ctx, poke.address, poke.value, poke.mask) !=
+                KILN_OK ||
+            ops->read_memory(job->loader, &job->ctx, poke.address, after, WORD, NULL) != KILN_OK)
+            return kiln_while(&job->ctx, "while writing 0x%08x", (unsigned)poke.address);
+        kiln_job_note(job, "0x%08x: 0x%08x -> 0x%08x", (unsigned)poke.address,
+                      (unsigned)kiln_le32(before), (unsigned)kiln_le32(after));
+    }
     return KILN_OK;
 }
 

@@ -89,6 +89,9 @@ enum kiln_reset_after kiln_job_after(const struct kiln_job *job)
     enum kiln_verb verb = job->request.verb;
     bool starts = verb == KILN_VERB_FLASH || verb == KILN_VERB_RUN || verb == KILN_VERB_RESET;
 
+    /* A reset would undo what was written. */
+    if (job->request.after == KILN_RESET_AFTER_DEFAULT && verb == KILN_VERB_POKE)
+        return KILN_RESET_AFTER_STAY;
     if (job->request.after == KILN_RESET_AFTER_DEFAULT && job->usb_link != NULL &&
         (!starts || job->request.dry_run))
         return KILN_RESET_AFTER_STAY;

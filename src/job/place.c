@@ -79,6 +79,18 @@ enum kiln_status kiln_job_partitions(struct kiln_job *job)
     return (info->caps & KILN_CAP_READ) && info->region_count > 0 ? read_table(job) : KILN_OK;
 }
 
+enum kiln_status kiln_job_partition_once(struct kiln_job *job, const char *label)
+{
+    const struct kiln_esp_partition *first = kiln_job_partition(job, label);
+
+    for (size_t i = 0; first != NULL && i < job->partition_count; i++)
+        if (&job->partitions[i] != first && strcmp(job->partitions[i].label, label) == 0)
+            return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
+                                  "there are two partitions '%s', at 0x%x and at 0x%x", label,
+                                  (unsigned)first->offset, (unsigned)job->partitions[i].offset);
+    return KILN_OK;
+}
+
 const struct kiln_esp_partition *kiln_job_partition(const struct kiln_job *job, const char *label)
 {
     for (size_t i = 0; job->partitions != NULL && i < job->partition_count; i++)
@@ -105,14 +117,31 @@ enum kiln_status kiln_job_no_partition(struct kiln_job *job, const char *name)
                      names);
 }
 
+/* The first partition at or behind `address`, NULL if there is none. */
+static const struct kiln_esp_partition *behind(const struct kiln_job *job, uint64_t address)
+{
+    const struct kiln_esp_partition *found = NULL;
+
+    for (size_t i = 0; i < job->partition_count; i++)
+        if (job->partitions[i].offset >= address &&
+            (found == NULL || job->partitions[i].offset < found->offset))
+            found = &job->partitions[i];
+    return found;
+}
+
 static enum kiln_status fit(struct kiln_job *job, const struct kiln_image *image,
                             const struct kiln_esp_partition *partition, uint64_t *out_address)
 {
+    const struct kiln_esp_partition *next =
+        behind(job, (uint64_t)partition->offset + partition->size);
+
     if (kiln_image_total_bytes(image) > partition->size)
-        return kiln_fail_hint(&job->ctx, KILN_E_REFUSED, KILN_HINT_FLASH_TOO_SMALL,
-                              "%s has %llu bytes and partition %s holds %u", kiln_image_name(image),
-                              (unsigned long long)kiln_image_total_bytes(image), partition->label,
-                              (unsigned)partition->size);
+        return kiln_fail_hint(
+            &job->ctx, KILN_E_REFUSED, KILN_HINT_FLASH_TOO_SMALL,
+            "%s has %llu bytes and partition %s holds %u%s%s", kiln_image_name(image),
+            (unsigned long long)kiln_image_total_bytes(image), partition->label,
+            (unsigned)partition->size, next != NULL ? "; the rest would overwrite partition " : "",
+            next != NULL ? next->label : "");
     *out_address = partition->offset;
     kiln_job_note(job, "%s goes to 0x%x, partition %s", kiln_image_name(image),
                   (unsigned)partition->offset, partition->label);
@@ -125,6 +154,7 @@ static enum kiln_status named_place(struct kiln_job *job, const struct kiln_imag
     const struct kiln_esp_partition *partition;
 
     KILN_TRY(kiln_job_partitions(job));
+    KILN_TRY(kiln_job_partition_once(job, name));
     partition = kiln_job_partition(job, name);
     if (partition == NULL)
         return kiln_job_no_partition(job, name);

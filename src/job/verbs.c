@@ -62,6 +62,7 @@ static enum kiln_status partition_span(struct kiln_job *job, const struct kiln_t
     const struct kiln_esp_partition *partition;
 
     KILN_TRY(kiln_job_partitions(job));
+    KILN_TRY(kiln_job_partition_once(job, job->request.region));
     partition = kiln_job_partition(job, job->request.region);
     if (partition == NULL)
         return no_such_region(job, info);
@@ -179,6 +180,24 @@ static enum kiln_status check_erased(struct kiln_job *job, const struct kiln_reg
     return KILN_OK;
 }
 
+/* Only whole pages can be erased; which ones these are is said, so that they can be asked for. */
+static enum kiln_status check_pages(struct kiln_job *job, const struct kiln_region *region,
+                                    uint64_t from, uint64_t to)
+{
+    uint64_t first = region->start + kiln_round_down(from - region->start, region->page);
+    uint64_t last = region->start + kiln_round_up(to - region->start, region->page);
+
+    if (first == from && last == to)
+        return KILN_OK;
+    (void)kiln_fail(&job->ctx, KILN_E_ARG,
+                    "only whole pages of %u bytes can be erased: 0x%llx-0x%llx lies in those from "
+                    "0x%llx to 0x%llx, which -a 0x%llx -s 0x%llx erases with all that is in them",
+                    (unsigned)region->page, (unsigned long long)from, (unsigned long long)(to - 1),
+                    (unsigned long long)first, (unsigned long long)(last - 1),
+                    (unsigned long long)first, (unsigned long long)(last - first));
+    return kiln_fail_at(&job->ctx, from);
+}
+
 static enum kiln_status erase_range(struct kiln_job *job)
 {
     struct span span = {0};
@@ -194,10 +213,7 @@ static enum kiln_status erase_range(struct kiln_job *job)
         uint64_t stop;
 
         KILN_TRY(part_in_region(job, at, end, KILN_REGION_ERASE, &region, &stop));
-        if ((at - region->start) % region->page != 0 || (stop - region->start) % region->page != 0)
-            return kiln_fail(&job->ctx, KILN_E_ARG,
-                             "0x%08llx-0x%08llx does not begin and end on a page of %u bytes",
-                             (unsigned long long)at, (unsigned long long)(stop - 1), region->page);
+        KILN_TRY(check_pages(job, region, at, stop));
         if (!job->request.dry_run) {
             kiln_job_set_state(job, KILN_STATE_ERASED);
             if (job->loader->ops->erase(job->loader, &job->ctx, at, stop - at, &progress) !=

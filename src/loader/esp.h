@@ -371,6 +371,9 @@ static inline struct kiln_esp *kiln_esp_of(struct kiln_loader *loader)
 KILN_MUST_USE enum kiln_status kiln_esp_read_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
                                                     uint64_t address, uint8_t *bytes, size_t len,
                                                     const struct kiln_progress *progress);
+KILN_MUST_USE enum kiln_status kiln_esp_write_register(struct kiln_loader *self,
+                                                       struct kiln_ctx *ctx, uint64_t address,
+                                                       uint32_t value, uint32_t mask);
 KILN_MUST_USE enum kiln_status kiln_esp_write_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
                                                      uint64_t address, const uint8_t *bytes,
                                                      size_t len);

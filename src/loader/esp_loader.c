@@ -37,6 +37,7 @@ static const struct kiln_loader_ops ops = {
     .write_encrypted = kiln_esp_write_encrypted,
     .digest = kiln_esp_digest,
     .read_memory = kiln_esp_read_memory,
+    .write_register = kiln_esp_write_register,
     .write_memory = kiln_esp_write_memory,
     .run_memory = kiln_esp_run_memory,
     .details = kiln_esp_details,

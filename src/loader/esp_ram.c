@@ -48,6 +48,17 @@ enum kiln_status kiln_esp_read_memory(struct kiln_loader *self, struct kiln_ctx 
     return KILN_OK;
 }
 
+enum kiln_status kiln_esp_write_register(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                         uint64_t address, uint32_t value, uint32_t mask)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+    const struct kiln_esp_reg_write write = {(uint32_t)address, value, mask, 0};
+
+    KILN_TRY(check_open(esp, ctx));
+    KILN_TRY(check_32_bits(ctx, address, 4));
+    return kiln_esp_write_regs(esp, ctx, &write, 1);
+}
+
 enum kiln_status kiln_esp_write_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
                                        uint64_t address, const uint8_t *bytes, size_t len)
 {

@@ -4,10 +4,6 @@
 
 #include "base/bytes.h"
 
-#define PURPOSE_XTS_256_1 2u
-#define PURPOSE_XTS_256_2 3u
-#define PURPOSE_XTS_128   4u
-
 #define KEY_WORDS      4u
 #define KEY_WORDS_LONG 8u
 
@@ -49,9 +45,11 @@ static enum kiln_status find_key_block(struct kiln_esp *esp, struct kiln_ctx *ct
 static enum kiln_status find_key(struct kiln_esp *esp, struct kiln_ctx *ctx, bool *out_has)
 {
     const struct kiln_esp_facts *facts = esp->facts;
-    unsigned seen = 0;
+    uint32_t seen = 0;
 
-    *out_has = false;
+    KILN_TRY(flag(esp, ctx, &facts->key_manager, out_has));
+    if (*out_has)
+        return KILN_OK;
     if (facts->key_hidden.width != 0)
         return find_key_block(esp, ctx, out_has);
     for (size_t i = 0; i < KILN_ARRAY_LEN(facts->key_purpose); i++) {
@@ -62,9 +60,7 @@ static enum kiln_status find_key(struct kiln_esp *esp, struct kiln_ctx *ctx, boo
         KILN_TRY(kiln_esp_bits(esp, ctx, &facts->key_purpose[i], &purpose));
         seen |= 1u << (purpose & 31);
     }
-    if ((seen & 1u << PURPOSE_XTS_128) ||
-        ((seen & 1u << PURPOSE_XTS_256_1) && (seen & 1u << PURPOSE_XTS_256_2)))
-        *out_has = true;
+    *out_has = kiln_esp_has_flash_key(facts, seen);
     return KILN_OK;
 }
 

@@ -197,6 +197,9 @@ struct kiln_loader_ops {
     enum kiln_status (*read_memory)(struct kiln_loader *self, struct kiln_ctx *ctx,
                                     uint64_t address, uint8_t *bytes, size_t len,
                                     const struct kiln_progress *progress);
+    /* Bits of one word: word = (word & ~mask) | (value & mask). NULL alike. */
+    enum kiln_status (*write_register)(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                       uint64_t address, uint32_t value, uint32_t mask);
     /* Puts a piece of a program into RAM that the bootloader does not use itself, and starts one; the session
      * is over then and leave does nothing. NULL alike. */
     enum kiln_status (*write_memory)(struct kiln_loader *self, struct kiln_ctx *ctx,

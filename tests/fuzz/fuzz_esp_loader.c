@@ -245,6 +245,14 @@ static void very_long(struct hostile *h)
     put_raw(h, 0xc0);
 }
 
+static void half(struct hostile *h, uint8_t op)
+{
+    size_t less = take(h);
+
+    decent(h, op);
+    h->out_len -= KILN_MIN(h->out_len - h->out_at, less);
+}
+
 static void answer(struct hostile *h)
 {
     uint8_t op = h->frame[1], how = take(h);
@@ -284,9 +292,8 @@ static void answer(struct hostile *h)
         decent(h, op);
         decent(h, op);
         break;
-    case 12: /* half */
-        decent(h, op);
-        h->out_len -= KILN_MIN(h->out_len - h->out_at, (size_t)take(h));
+    case 12:
+        half(h, op);
         break;
     default:
         decent(h, op);
