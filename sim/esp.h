@@ -77,6 +77,17 @@ enum esp_state {
     ESP_STUB
 };
 
+/* How replies deceive, once the chip has been told to. */
+enum esp_lie {
+    ESP_TRUE,
+    ESP_LIE_MD5,     /* a digest of something else */
+    ESP_LIE_SIZE,    /* the length word claims more than there is */
+    ESP_LIE_OP,      /* another command's name */
+    ESP_LIE_ENDLESS, /* a frame that does not end */
+    ESP_LIE_SHORT,   /* the body cut in half */
+    ESP_LIE_VALUE    /* a register reads differently each time */
+};
+
 /* A download under way: FLASH, DEFL or MEM. */
 struct esp_download {
     enum { ESP_NO_DOWNLOAD, ESP_TO_FLASH, ESP_DEFLATED, ESP_TO_RAM } kind;
@@ -115,6 +126,7 @@ struct esp_board {
     enum esp_state state;
     bool gone, usb, slow_reset, secure_boot;
     bool dead_flash;
+    enum esp_lie lie;
     bool encryption;         /* variant encrypted: flash encryption is on, in development mode */
     bool encryption_release; /* variant encrypted-release: and download mode encrypts nothing */
     bool boot_held;          /* power-on finds GPIO0 low */
@@ -181,6 +193,7 @@ struct esp_request {
 /* esp_frame.c: SLIP and the wire */
 void esp_put_text(struct esp_board *board, const char *text);
 void esp_put_frame(struct esp_board *board, const uint8_t *bytes, size_t len);
+void esp_put_raw(struct esp_board *board, const uint8_t *bytes, size_t len); /* no framing */
 void esp_take_byte(struct esp_board *board, uint8_t byte); /* when a frame is whole: esp_execute */
 void esp_clear_input(struct esp_board *board);
 

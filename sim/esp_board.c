@@ -341,9 +341,25 @@ static enum kiln_status set_variant(struct kiln_ctx *ctx, struct esp_board *boar
     return KILN_OK;
 }
 
+static enum kiln_status set_lie(struct kiln_ctx *ctx, struct esp_board *board)
+{
+    static const char *const names[] = {"", "md5", "size", "op", "endless", "short", "value"};
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(names); i++)
+        if (strcmp(board->knobs.lie, names[i]) == 0) {
+            board->lie = (enum esp_lie)i;
+            return KILN_OK;
+        }
+    return kiln_fail(ctx, KILN_E_ARG,
+                     "a simulated chip lies about md5, size, op, endless, short or value, not "
+                     "\"%s\"",
+                     board->knobs.lie);
+}
+
 static enum kiln_status prepare(struct kiln_ctx *ctx, struct esp_board *board)
 {
     KILN_TRY(set_variant(ctx, board));
+    KILN_TRY(set_lie(ctx, board));
     if (board->knobs.secure_download && board->chip->security_info_len == 0)
         return kiln_fail(ctx, KILN_E_ARG,
                          "an %s has no secure download mode, so the simulated one does not take "

@@ -33,6 +33,35 @@ static void fill_status(struct esp_board *board, uint8_t *status, uint8_t error)
         memcpy(status + 2, board->reply_tail, 2);
 }
 
+#define ENDLESS 60000u /* bytes that follow a reply that does not end */
+
+/* The greeting is true, or nobody would go on talking to it. */
+static void deceive(struct esp_board *board, uint8_t *frame, size_t *total)
+{
+    uint32_t r = kiln_sim_random(&board->random);
+
+    if (frame[1] == 0x08)
+        return;
+    if (board->lie == ESP_LIE_MD5 && frame[1] == 0x13)
+        frame[8 + r % 16] ^= 1;
+    else if (board->lie == ESP_LIE_SIZE)
+        kiln_put_le16(frame + 2, (uint16_t)(kiln_le16(frame + 2) + 1 + r % 4000));
+    else if (board->lie == ESP_LIE_OP)
+        frame[1] ^= (uint8_t)(1 + r % 15);
+    else if (board->lie == ESP_LIE_SHORT)
+        *total -= (*total - 8) / 2;
+    else if (board->lie == ESP_LIE_VALUE)
+        kiln_put_le32(frame + 4, r);
+}
+
+static void never_end(struct esp_board *board)
+{
+    static const uint8_t filler[256];
+
+    for (uint32_t sent = 0; sent < ENDLESS; sent += (uint32_t)sizeof filler)
+        esp_put_raw(board, filler, sizeof filler);
+}
+
 void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_t *data, size_t len,
                uint8_t error)
 {
@@ -51,6 +80,7 @@ void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_
     if (error != ESP_OK)
         board->reply_error = error;
     fill_status(board, frame + 8 + len, error);
+    deceive(board, frame, &total);
     if (number == board->knobs.corrupt_reply_at)
         damage(board, frame, total);
     if (number == board->knobs.delay_at)
@@ -58,6 +88,8 @@ void esp_reply(struct esp_board *board, uint8_t op, uint32_t value, const uint8_
     if (number == board->knobs.drop_reply_at)
         return;
     board->counts.replies++;
+    if (board->lie == ESP_LIE_ENDLESS && op != 0x08)
+        never_end(board);
     esp_put_frame(board, frame, total);
 }
 

@@ -18,6 +18,12 @@ static void put_byte(struct esp_board *board, uint8_t byte)
     board->counts.bytes_out++;
 }
 
+void esp_put_raw(struct esp_board *board, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        put_byte(board, bytes[i]);
+}
+
 void esp_put_text(struct esp_board *board, const char *text)
 {
     for (; *text != '\0'; text++) {

@@ -41,6 +41,7 @@ static const struct knob table[] = {
     {"plug", KNOB_NUMBER, FIELD(plug_ms), NULL, NULL},
     {"unplug", KNOB_COUNT, FIELD(unplug_at), NULL, NULL},
     {"badsector", KNOB_COUNT, FIELD(bad_sector_at), NULL, NULL},
+    {"lie", KNOB_TEXT, FIELD(lie), NULL, NULL},
     {"variant", KNOB_TEXT, FIELD(variant), NULL, NULL},
 };
 

@@ -40,7 +40,8 @@ struct kiln_sim_knobs {
         plug_ms; /* plug=MS: a USB board is plugged in that long after somebody looked for it */
     int64_t unplug_at;     /* unplug=N: the device vanishes at the Nth command */
     int64_t bad_sector_at; /* badsector=ADDR: that sector ignores erase and program, silently */
-    char variant[32];      /* variant=NAME: board's own, e.g. "short-string", "rdp1", "rev3" */
+    char lie[16];     /* lie=md5|size|op|endless|short|value: what an ESP chip's replies are like */
+    char variant[32]; /* variant=NAME: board's own, e.g. "short-string", "rdp1", "rev3" */
 };
 
 #define KILN_SIM_NEVER (-1)

@@ -117,7 +117,8 @@ const struct cli_command cli_cmd_sim = {
         "(secure download mode), baudmax=N, latency=US, seed=N, variant=NAME (ESP chips: usb, "
         "slow-reset, secure-boot, encrypted, encrypted-release, dead-flash), and to make it fail: "
         "cut=N (power goes in flash operation N), drop=N, corrupt=N, refuse=N, delay=N with "
-        "delayms=MS, plug=MS (a USB board comes later), unplug=N, badsector=ADDRESS.",
+        "delayms=MS, plug=MS (a USB board comes later), unplug=N, badsector=ADDRESS, "
+        "and for ESP chips lie=md5|size|op|endless|short|value.",
     .options = sim_options,
     .examples = sim_examples,
     .group = CLI_GROUP_BENCH,

@@ -251,6 +251,30 @@ static void test_notes_fit_rows(void **state)
     }
 }
 
+/* Purposes 2 and 3 are halves of a key only where the chip has keys of 256 bits. */
+static void test_a_flash_key_is_told_by_the_chip(void **state)
+{
+    static const struct {
+        const char *chip;
+        uint32_t purposes;
+        bool key;
+    } rows[] = {
+        {"esp32c3", 1u << 4, true},   {"esp32c3", 1u << 2 | 1u << 3, false},
+        {"esp32s3", 1u << 2, false},  {"esp32s3", 1u << 2 | 1u << 3, true},
+        {"esp32c5", 1u << 15, false}, {"esp32c5", 1u << 4, true},
+        {"esp32p4", 1u << 12, false}, {"esp32h2", 1u << 2 | 1u << 3, true},
+        {"esp32c6", 1u << 9, false},  {"esp32", 1u << 4, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++)
+        if (kiln_esp_has_flash_key(kiln_chip_find(rows[i].chip)->esp, rows[i].purposes) !=
+            rows[i].key)
+            fail_msg("%s with purposes %x", rows[i].chip, (unsigned)rows[i].purposes);
+    assert_int_equal(kiln_chip_find("esp32c5")->esp->key_manager.shift, 11);
+    assert_int_equal(kiln_chip_find("esp32p4")->esp->key_manager.shift, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_every_row_is_whole),
         cmocka_unit_test(test_notes_fit_rows),
         cmocka_unit_test(test_a_part_tells_its_flash_base),
+        cmocka_unit_test(test_a_flash_key_is_told_by_the_chip),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
