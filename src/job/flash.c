@@ -362,7 +362,9 @@ enum kiln_status kiln_job_verify(struct kiln_job *job)
     const struct kiln_target_info *info = target(job);
     uint64_t total = 0;
 
+    KILN_TRY(look_at_fuses(job));
     KILN_TRY(kiln_job_place(job));
+    KILN_TRY(kiln_job_settle_headers(job)); /* as a flash would have changed them */
     for (size_t i = 0; i < job->image_count; i++) {
         if (kiln_image_info(job->images[i])->address == KILN_NO_ADDRESS)
             return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,

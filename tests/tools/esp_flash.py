@@ -159,6 +159,9 @@ def size_is_detected():
     says(said, "4MB become DIO, 40m, 2MB, with a new SHA-256, since the board's flash is smaller", "--flash-size keep")
     small.expect(0x1000, image(chip, size="2MB"))
     small.compare("smaller flash")
+    small.run("verify", "boot.bin")
+    small.run("verify", "boot.bin", "--flash-size", "keep", status=10)
+    small.run("verify", "boot.bin", "--flash-mode", "qio", status=10)
 
     kept = Board("esp32", 2, old=b"\xff" * 4096)
     said = kept.run("flash", save("boot.bin", image(chip)), "--flash-size", "keep", status=9)
