@@ -57,6 +57,7 @@ static int parse(struct dfu_words *words, struct asked *asked)
                             code == VID ? &asked->device.dfu_ids.vid : &asked->device.dfu_ids.pid);
         good = good && code != '?';
     }
+    good = good && dfu_words_left(words) == NULL;
     if (!good)
         dfu_print_help(words, stderr);
     return good ? -1 : 2;
@@ -90,8 +91,9 @@ static int list(const struct asked *asked)
                setting->pid);
         print_memory(setting);
     }
+    status = status != 0 || found.count == 0;
     kiln_dfu_list_free(&found);
-    return status != 0;
+    return status;
 }
 
 struct session {
@@ -133,7 +135,7 @@ static int write_file(struct session *session)
         request.after = KILN_RESET_AFTER_HARD; /* pydfu.py starts what it has written */
         status = run(session, &request);
         if (status == 0)
-            puts("Exiting DFU...");
+            puts("Exiting DFU...\nFinished");
     }
     kiln_image_free(image);
     return status;
@@ -161,8 +163,8 @@ static int work(struct session *session)
         request.address = KILN_NO_ADDRESS;
         status = run(session, &request);
     }
-    if (status == 0 && !asked->mass_erase && !asked->leave)
-        puts("No command specified");
+    if (status == 0)
+        puts(asked->mass_erase || asked->leave ? "Finished" : "No command specified");
     return status;
 }
 
