@@ -231,6 +231,8 @@ static enum kiln_sim_usb_result standard_out(struct dfu_sim *sim,
         sim->alt = 0;
         return KILN_SIM_USB_OK;
     case SET_INTERFACE:
+        if ((sim->row.quirks & DFU_Q_HANG_ALT) != 0)
+            return KILN_SIM_USB_SILENT;
         if (kiln_dfusim_is_cdc(sim))
             return setup->index < 2 && setup->value == 0 ? KILN_SIM_USB_OK : KILN_SIM_USB_STALL;
         if (setup->index != 0 || setup->value >= kiln_dfusim_alt_count(sim))

@@ -56,10 +56,12 @@ enum {
     DFU_Q_ERASED_00 = 1u << 12,      /* erased flash reads 0x00, programming sets bits */
     DFU_Q_RUNTIME = 1u << 13,        /* starts with its application: a DFU run-time interface */
     DFU_Q_PIPE = 1u << 14,           /* stalls every fifth block of data */
-    DFU_Q_CDC = 1u << 15,       /* with RUNTIME: the application is Klipper's serial port, and a
+    DFU_Q_CDC = 1u << 15,        /* with RUNTIME: the application is Klipper's serial port, and a
                                         touch at 1200 baud ends it */
-    DFU_Q_DEAF = 1u << 16,      /* ... which this one does not know */
-    DFU_Q_OTHER_BOOT = 1u << 17 /* ... and it enters Katapult instead */
+    DFU_Q_DEAF = 1u << 16,       /* ... which this one does not know */
+    DFU_Q_OTHER_BOOT = 1u << 17, /* ... and it enters Katapult instead */
+    DFU_Q_SAME_BLOCK = 1u << 18, /* every block is read from and written to the address pointer */
+    DFU_Q_HANG_ALT = 1u << 19    /* never answers SET_INTERFACE */
 };
 
 #define DFU_CAN_DNLOAD        1u

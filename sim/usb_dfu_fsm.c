@@ -127,6 +127,14 @@ static struct dfu_work do_plain_block(struct dfu_sim *sim)
     return work;
 }
 
+/* Where a block of data goes to or comes from. */
+static uint32_t block_address(const struct dfu_sim *sim, unsigned block)
+{
+    if ((sim->row.quirks & DFU_Q_SAME_BLOCK) != 0)
+        return sim->pointer;
+    return sim->pointer + (block - FIRST_BLOCK) * sim->row.transfer_size;
+}
+
 static struct dfu_work do_work(struct dfu_sim *sim)
 {
     struct dfu_work work = {DFU_OK, 0, false};
@@ -138,9 +146,8 @@ static struct dfu_work do_work(struct dfu_sim *sim)
     else if (sim->block == 0)
         work = do_command(sim);
     else if (sim->block >= FIRST_BLOCK)
-        work = kiln_dfusim_mem_program(
-            sim, sim->pointer + (uint32_t)(sim->block - FIRST_BLOCK) * sim->row.transfer_size,
-            sim->buffer, sim->buffer_len);
+        work = kiln_dfusim_mem_program(sim, block_address(sim, sim->block), sim->buffer,
+                                       sim->buffer_len);
     return work;
 }
 
@@ -302,7 +309,7 @@ static enum kiln_sim_usb_result upload_block(struct dfu_sim *sim, uint16_t block
     if (plain)
         address = sim->row.region[0].base + sim->plain_offset;
     else
-        address = sim->pointer + (uint32_t)(block - FIRST_BLOCK) * sim->row.transfer_size;
+        address = block_address(sim, block);
     from = kiln_dfusim_mem_find(sim, address, DFU_R, &left);
     if (sim->read_protected || (from == NULL && !plain)) {
         set_error(sim, sim->read_protected ? DFU_ERR_VENDOR : DFU_ERR_TARGET);

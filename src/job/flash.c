@@ -235,6 +235,8 @@ static enum kiln_status repeat_step(struct kiln_job *job, const struct kiln_plan
     uint64_t end = verify->address + verify->size;
 
     kiln_job_set_state(job, KILN_STATE_PARTIAL);
+    if (job->loader->ops->doubt != NULL)
+        job->loader->ops->doubt(job->loader);
     if (target(job)->caps & KILN_CAP_NEEDS_ERASE)
         KILN_TRY(
             job->loader->ops->erase(job->loader, &job->ctx, verify->address, verify->size, NULL));

@@ -345,6 +345,9 @@ static enum kiln_status usb_set_alt(struct kiln_usb_link *self, struct kiln_ctx 
     error = libusb_set_interface_alt_setting(link->handle, interface, alt);
     if (error == LIBUSB_ERROR_NOT_FOUND && !is_gone(self))
         return kiln_fail(ctx, KILN_E_NAK, "the device has no alternate setting %u", alt);
+    if (error == LIBUSB_ERROR_OTHER) /* it stalls, or the kernel has waited for it in vain */
+        return kiln_fail_hint(ctx, KILN_E_NAK, KILN_HINT_DFU_REPLUG,
+                              "the device does not take alternate setting %u", alt);
     return error == 0 ? KILN_OK : fail_usb(link, ctx, "choosing the alternate setting", error);
 }
 

@@ -241,11 +241,19 @@ static void fill_info(struct kiln_dfu *self, struct kiln_ctx *ctx)
 
 static enum kiln_status select_first_alt(struct kiln_dfu *self, struct kiln_ctx *ctx)
 {
+    enum kiln_status status;
+
     if (self->alt_count == 1 && self->alts[0].alt == 0) {
         self->alt = 0; /* a device with one setting need not know SET_INTERFACE */
         return KILN_OK;
     }
-    return dfu_select_alt(self, ctx, self->alts[0].alt);
+    status = dfu_select_alt(self, ctx, self->alts[0].alt);
+    if (self->alts[0].alt != 0 || (status != KILN_E_NAK && status != KILN_E_TIMEOUT))
+        return status;
+    kiln_error_clear(ctx);
+    dfu_note(self, ctx, "the device does not answer when setting 0 is chosen; it is taken to be");
+    self->alt = 0;
+    return KILN_OK;
 }
 
 static enum kiln_status attach(struct kiln_dfu *self, struct kiln_ctx *ctx,

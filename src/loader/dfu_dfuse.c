@@ -146,6 +146,46 @@ static enum kiln_status read_block(struct kiln_dfu *self, struct kiln_ctx *ctx, 
     return KILN_OK;
 }
 
+/* The address is set before every block from now on. */
+static void dfuse_doubt(struct kiln_loader *loader)
+{
+    struct kiln_dfu *self = dfu_of(loader);
+
+    self->counts = false;
+    self->run = DFU_RUN_NONE;
+}
+
+static bool is_uniform(const uint8_t *bytes, size_t len)
+{
+    return memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+/* A device that ignores block numbers sends the block at the address again and again. Twice the same is looked at
+ * from its own address; on a device that counts that costs one request, and rarely. */
+static enum kiln_status read_doubting(struct kiln_dfu *self, struct kiln_ctx *ctx, uint64_t address,
+                                      uint8_t *bytes, size_t len)
+{
+    bool counted = self->counts && self->run == DFU_RUN_READ &&
+                   self->run_block > KILN_DFUSE_FIRST_BLOCK && len == self->block;
+    uint8_t again[DFU_TRANSFER_MAX];
+
+    KILN_TRY(read_block(self, ctx, address, bytes, len));
+    if (counted && len > 1 && self->last_read_len == len &&
+        memcmp(self->last_read, bytes, len) == 0 && !is_uniform(bytes, len)) {
+        self->run = DFU_RUN_NONE;
+        KILN_TRY(read_block(self, ctx, address, again, len));
+        if (memcmp(again, bytes, len) != 0) {
+            dfuse_doubt(&self->base);
+            kiln_log(ctx, KILN_LOG_WARN, "loader",
+                     "the device ignores block numbers: the address is set before every block");
+            memcpy(bytes, again, len);
+        }
+    }
+    memcpy(self->last_read, bytes, len);
+    self->last_read_len = len;
+    return KILN_OK;
+}
+
 enum kiln_status dfuse_peek(struct kiln_dfu *self, struct kiln_ctx *ctx, uint32_t address,
                             uint8_t *bytes, size_t len)
 {
@@ -188,7 +228,7 @@ static enum kiln_status read_piece(struct kiln_dfu *self, struct kiln_ctx *ctx,
         return KILN_OK;
     }
     *out_len = (size_t)KILN_MIN(left, (uint64_t)KILN_MIN(cap, self->block));
-    return read_block(self, ctx, address, bytes, *out_len);
+    return read_doubting(self, ctx, address, bytes, *out_len);
 }
 
 static enum kiln_status dfuse_read(struct kiln_loader *loader, struct kiln_ctx *ctx,
@@ -538,6 +578,7 @@ const struct kiln_loader_ops kiln_dfuse_ops = {
     .name = "dfu",
     .link_kind = KILN_LINK_KIND_USB,
     .leave = dfuse_leave,
+    .doubt = dfuse_doubt,
     .abandon = dfu_abandon,
     .run = dfuse_run,
     .read = dfuse_read,

@@ -38,9 +38,11 @@ struct kiln_dfu {
     uint64_t start_address;   /* where leaving starts the application, UINT64_MAX: as usual */
     int32_t wanted_interface; /* -1: any */
     uint8_t interface;
-    int alt;              /* selected now, -1: not known */
-    uint8_t state;        /* as last heard, DFU_STATE_UNKNOWN */
-    size_t block;         /* bytes a transfer */
+    int alt;       /* selected now, -1: not known */
+    uint8_t state; /* as last heard, DFU_STATE_UNKNOWN */
+    size_t block;  /* bytes a transfer */
+    uint8_t last_read[DFU_TRANSFER_MAX];
+    size_t last_read_len;
     bool counts;          /* `block` is the device's own transfer size: block numbers may count */
     bool patient;         /* wait bwPollTimeout before each status request */
     bool erase_sticks;    /* one erase was busy for ever though it had ended */

@@ -143,6 +143,10 @@ struct kiln_loader_ops {
      * UNSUPPORTED: nothing on this link can start the board, it stays in its bootloader. */
     enum kiln_status (*leave)(struct kiln_loader *self, struct kiln_ctx *ctx);
 
+    /* What was written does not compare: from now on the slower way that asks less of the device. NULL: there is
+     * only one way. */
+    void (*doubt)(struct kiln_loader *self);
+
     /* Ends the session after a failure or a cancel, from any state: the bootloader is left so that the next
      * try works, reset lines are released, and a half-written application is not started where that can be
      * avoided. NULL: `leave` does. */
