@@ -298,6 +298,46 @@ static enum kiln_sim_usb_result dispatch(struct dfu_sim *sim, const struct kiln_
     }
 }
 
+/* ---- a device that means no good ---- */
+
+static uint32_t roll(struct dfu_sim *sim, size_t sides)
+{
+    sim->random = sim->random * 1664525u + 1013904223u;
+    return (uint32_t)((sim->random >> 8) % sides);
+}
+
+/* Of 64 answers one never comes, one is the last, four are stalls, and half of those that carry data carry rubbish. */
+static enum kiln_sim_usb_result twist(struct dfu_sim *sim, const struct kiln_usb_setup *setup,
+                                      enum kiln_sim_usb_result result, uint8_t *data, size_t len,
+                                      size_t *out_len, uint64_t now_ns)
+{
+    uint32_t dice = roll(sim, 64);
+
+    if (dice == 0)
+        return KILN_SIM_USB_SILENT;
+    if (dice == 1)
+        kiln_dfusim_plan_leave(sim, now_ns, roll(sim, 2) == 0, DFU_MODE_BOOTLOADER);
+    if (dice < 6)
+        return KILN_SIM_USB_STALL;
+    if ((setup->request_type & 0x80) == 0 || dice < 32)
+        return result;
+    *out_len = roll(sim, 4) == 0 ? roll(sim, len + 1) : len;
+    for (size_t i = 0; i < *out_len; i++)
+        if (dice < 48 || roll(sim, 8) == 0)
+            data[i] = (uint8_t)roll(sim, 256);
+    return KILN_SIM_USB_OK;
+}
+
+static void twist_descriptor(const struct dfu_sim *sim, uint8_t *bytes, size_t len)
+{
+    uint32_t seed = sim->knobs.seed;
+
+    for (uint32_t i = 0; (sim->row.quirks & DFU_Q_HOSTILE) != 0 && i < seed % 5; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        bytes[9 + (seed >> 8) % (len - 9)] = (uint8_t)(seed >> 24);
+    }
+}
+
 static bool stalls_while_busy(const struct dfu_sim *sim, uint64_t now_ns)
 {
     return now_ns < sim->busy_until_ns && sim->erasing && (sim->row.quirks & DFU_Q_STALL_BUSY) != 0;
@@ -328,6 +368,8 @@ static enum kiln_sim_usb_result control(struct kiln_sim_usb *base, uint64_t now_
     }
     *done_ns = start_ns + wire_ns(len) + sim->knobs.latency_us * 1000ull;
     result = dispatch(sim, setup, data, len, out_len, done_ns);
+    if ((sim->row.quirks & DFU_Q_HOSTILE) != 0)
+        result = twist(sim, setup, result, data, len, out_len, *done_ns);
     if (result == KILN_SIM_USB_OK && (setup->request_type & 0x80) == 0)
         *out_len = len;
     if (result == KILN_SIM_USB_GONE)
@@ -364,7 +406,10 @@ static size_t device_descriptor(struct kiln_sim_usb *base, uint8_t *bytes, size_
 
 static size_t config_descriptor(struct kiln_sim_usb *base, uint8_t *bytes, size_t cap)
 {
-    return kiln_dfusim_desc_config(self_of(base), bytes, cap);
+    size_t len = kiln_dfusim_desc_config(self_of(base), bytes, cap);
+
+    twist_descriptor(self_of(base), bytes, len);
+    return len;
 }
 
 static uint8_t *flash(struct kiln_sim_usb *base, size_t *out_size)

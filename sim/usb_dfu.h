@@ -61,7 +61,8 @@ enum {
     DFU_Q_DEAF = 1u << 16,       /* ... which this one does not know */
     DFU_Q_OTHER_BOOT = 1u << 17, /* ... and it enters Katapult instead */
     DFU_Q_SAME_BLOCK = 1u << 18, /* every block is read from and written to the address pointer */
-    DFU_Q_HANG_ALT = 1u << 19    /* never answers SET_INTERFACE */
+    DFU_Q_HANG_ALT = 1u << 19,   /* never answers SET_INTERFACE */
+    DFU_Q_HOSTILE = 1u << 20     /* answers anything, as the seed has it */
 };
 
 #define DFU_CAN_DNLOAD        1u

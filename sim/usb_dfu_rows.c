@@ -331,6 +331,7 @@ const struct dfu_variant kiln_dfusim_variants[] = {
     {"idle-start", 0, DFU_Q_START_ERROR, NULL, {{0, 0, 0, 0}}},
     {"same-block", DFU_Q_SAME_BLOCK, 0, NULL, {{0, 0, 0, 0}}},
     {"hang-alt", DFU_Q_HANG_ALT, 0, NULL, {{0, 0, 0, 0}}},
+    {"hostile", DFU_Q_HOSTILE, 0, NULL, {{0, 0, 0, 0}}},
     {"klipper", DFU_Q_RUNTIME | DFU_Q_CDC, 0, NULL, {{0, 0, 0, 0}}},
     {"klipper-deaf", DFU_Q_RUNTIME | DFU_Q_CDC | DFU_Q_DEAF, 0, NULL, {{0, 0, 0, 0}}},
     {"klipper-katapult", DFU_Q_RUNTIME | DFU_Q_CDC | DFU_Q_OTHER_BOOT, 0, NULL, {{0, 0, 0, 0}}},

@@ -7,6 +7,7 @@
 #define REQUEST_GET_DESCRIPTOR 6
 #define DESCRIPTOR_STRING      3
 #define STRING_MAX             255
+#define STRING_MS              2000 /* a device may leave the request unanswered for ever */
 #define LANGUAGE_ENGLISH_US    0x0409
 
 /* The payload of string descriptor `index`; *out_len counts it without the two header bytes. */
@@ -19,9 +20,11 @@ static enum kiln_status read_raw(struct kiln_usb_link *link, struct kiln_ctx *ct
         .value = (uint16_t)(DESCRIPTOR_STRING << 8 | index),
         .index = language,
     };
+    uint64_t saved = kiln_deadline_narrow(ctx, STRING_MS);
     size_t got = 0;
     enum kiln_status status = kiln_usb_control(link, ctx, &setup, bytes, STRING_MAX, &got);
 
+    kiln_deadline_restore(ctx, saved);
     *out_len = 0;
     if (status == KILN_E_NAK) { /* a stall is the way to say that there is no such string */
         kiln_error_clear(ctx);

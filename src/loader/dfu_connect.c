@@ -199,6 +199,7 @@ static void mend_function(struct kiln_dfu *self, struct kiln_ctx *ctx, uint32_t 
 void dfu_read_8bit_serial(struct kiln_usb_link *link, struct kiln_ctx *ctx, char *text, size_t cap)
 {
     struct kiln_usb_setup setup = {.request_type = 0x80, .request = 6, .value = 0x0100};
+    uint64_t saved = kiln_deadline_narrow(ctx, DFU_CONTROL_MS);
     uint8_t bytes[255];
     size_t got = 0, n = 0;
 
@@ -214,6 +215,7 @@ void dfu_read_8bit_serial(struct kiln_usb_link *link, struct kiln_ctx *ctx, char
             text[n] = '\0';
         }
     }
+    kiln_deadline_restore(ctx, saved);
     kiln_error_clear(ctx);
 }
 
