@@ -7,8 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PORTS_MAX   64
-#define WITHOUT_END 1000000u /* tries to connect */
+#define PORTS_MAX 64
+/* What cannot be read in secure download mode and nobody gave: what a boot ROM assumes by itself. */
+#define SECURE_FLASH_SIZE (4u << 20)
+#define WITHOUT_END       1000000u /* tries to connect */
 
 /* ---- Ctrl-C ---- */
 
@@ -516,6 +518,9 @@ static int attach(struct esptool_board *b)
     else if (!b->about.stub)
         esptool_print(b->e, "Enabling default SPI flash mode...");
     if (kiln_esp_session_attach(b->session, pins) != KILN_OK)
+        return esptool_board_fail(b);
+    if (b->about.secure_download &&
+        kiln_esp_session_set_flash_size(b->session, SECURE_FLASH_SIZE) != KILN_OK)
         return esptool_board_fail(b);
     esptool_board_look(b);
     if (text != NULL)

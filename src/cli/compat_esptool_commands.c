@@ -91,6 +91,9 @@ static int flash_range(struct esptool_board *b, uint64_t *out_size)
     uint64_t address = (uint64_t)b->e->args.address;
     char text[24];
 
+    if (size == ESPTOOL_ALL && b->about.secure_download)
+        return esptool_fatal(b->e, "Detecting flash size is not supported in secure download mode. "
+                                   "Set an exact size value.");
     if (size == ESPTOOL_ALL && (b->about.flash_size == 0 || address > b->about.flash_size))
         return esptool_fatal(b->e, "The size of the flash is not known; give it as a number.");
     if (size == ESPTOOL_ALL)

@@ -21,7 +21,7 @@ CHIPS = ("esp8266", "esp32", "esp32s3", "esp32c3", "esp32c6", "esp32p4")
 WORDS = ("Hash of data verified", "Cannot verify written data", "already in flash, skipping write", "Reflashing", "is empty",
          "not aligned", "will not fit", "Detected overlap", "security features detected", "not available in Secure Download Mode",
          "may brick your device", "Flash encryption key is not programmed", "byte aligned, can't flash encrypted", "Verification successful",
-         "Verification failed", "Staying in", "Stub flasher running", "Stub flasher has been disabled", "Detecting flash size is not supported",
+         "Verification failed", "Staying in", "Stub flasher running", "--no-stub to suppress", "Detecting flash size is not supported",
          "Unexpected chip ID in image", "requires chip revision", "larger than", "Secure Boot:", "Flash Encryption:", "does not support",
          "SFDP[", "Flash memory status", "will flash all data")
 
@@ -159,7 +159,8 @@ def main():
                 for line in lines:
                     for stub in ([], ["--no-stub"]):
                         # esptool refuses to erase all through the ROM; here sectors are erased one by one.
-                        if line.startswith(("erase-flash", "write-flash -e")) and stub and chip != "esp8266":
+                        erases = line.startswith(("erase-flash", "write-flash -e", "write-flash -fs 4MB -e"))
+                        if erases and chip != "esp8266" and (stub or (chip, name) == ("esp32c3", "secure-boot")):
                             continue
                         if options.only not in line or options.board not in name or (name == "secure" and not stub):
                             continue

@@ -165,6 +165,11 @@ run 2 $rom flash-id
 says 'Invalid custom reset sequence option format'
 rm esptool.cfg
 
+run 0 --port 'sim:esp32c3?secure=1' write-flash 0x300000 one.bin
+run 2 --port 'sim:esp32c3?secure=1' write-flash 0x400000 one.bin
+run 0 --port 'sim:esp32c3?secure=1' erase-region 0x300000 0x1000
+run 2 --port 'sim:esp32c3?secure=1' erase-region 0x300000 all
+says 'Detecting flash size is not supported in secure download mode'
 run 0 --port 'sim:esp32c3?secure=1' write-flash -fs 4MB 0x0 one.bin
 says 'Secure Download Mode'
 says 'Cannot verify written data if encrypted or in secure download mode.'
