@@ -118,8 +118,10 @@ static enum kiln_status outside(struct kiln_ctx *ctx, const struct piece *piece,
 static enum kiln_status read_only(struct kiln_ctx *ctx, const struct piece *piece, uint64_t address,
                                   const struct kiln_region *region)
 {
-    (void)kiln_fail(ctx, KILN_E_REFUSED, "%s has data at 0x%08llx, in %s, which cannot be written",
-                    kiln_image_name(piece->image), (unsigned long long)address, region->name);
+    (void)kiln_fail_hint(ctx, KILN_E_REFUSED, KILN_HINT_BUILD_BEHIND,
+                         "%s has data at 0x%08llx, in %s up to 0x%08llx, which cannot be written",
+                         kiln_image_name(piece->image), (unsigned long long)address, region->name,
+                         (unsigned long long)(region->start + region->size - 1));
     return kiln_fail_at(ctx, address);
 }
 
