@@ -26,6 +26,17 @@ const char *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES] = {
 const char *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES] = {
     COMMON_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY", [15] = "XTS_AES_128_KEY_PSRAM"};
 
+const struct kiln_esp_code kiln_esp_frequencies_26m[] = {
+    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
+};
+
+const struct kiln_esp_code kiln_esp_frequencies[] = {
+    {80, 0xf, "80m"},
+    {40, 0x0, "40m"},
+    {20, 0x2, "20m"},
+    {0, 0, NULL},
+};
+
 const struct kiln_esp_code kiln_esp_sizes[] = {
     {1u << 20, 0x00, "1MB"},   {2u << 20, 0x10, "2MB"},     {4u << 20, 0x20, "4MB"},
     {8u << 20, 0x30, "8MB"},   {16u << 20, 0x40, "16MB"},   {32u << 20, 0x50, "32MB"},

@@ -68,6 +68,9 @@ extern const char *const kiln_esp_keys_aes256[KILN_ESP_KEY_NAMES],
                     *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES],
                         *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES];
 
+/* Of the SPI clock: 80, 40, 26 and 20 MHz; the newer parts have no 26. */
+extern const struct kiln_esp_code kiln_esp_frequencies_26m[];
+extern const struct kiln_esp_code kiln_esp_frequencies[];
 extern const struct kiln_esp_code kiln_esp_sizes[];
 extern const struct kiln_esp_code kiln_esp8266_sizes[];
 

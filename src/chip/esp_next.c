@@ -100,14 +100,6 @@ static const struct kiln_esp_name esp32h21_names[] = {
     {0, 0, NULL},
 };
 
-static const struct kiln_esp_code esp32h21_frequencies[] = {
-    {48, 0xf, "48m"}, {24, 0x0, "24m"}, {16, 0x1, "16m"}, {12, 0x2, "12m"}, {0, 0, NULL},
-};
-
-static const struct kiln_esp_console esp32h21_console[] = {
-    {0, 0x4084fefc, 0, 3},
-};
-
 static const struct kiln_esp_stub esp32h21_stubs[] = {
     {0, NULL},
 };
@@ -124,9 +116,9 @@ static const struct kiln_esp_facts esp32h21_facts = {
     KILN_ESP_EFUSE_BLOCKS(0x600b4000),
     .names = esp32h21_names,
     .features = "BT 5 (LE), IEEE802.15.4, Single Core, 96MHz",
-    .frequencies = esp32h21_frequencies,
+    .frequencies = esp32h2_frequencies,
     .sizes = kiln_esp_sizes,
-    .console = esp32h21_console,
+    .console = esp32h2_console,
     .stubs = esp32h21_stubs,
     .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c1c, 0x50d83aa1, 0x600b1c20, 0x00040000, 0x600b1c24,
             0x50d83aa1},
@@ -234,10 +226,6 @@ static const struct kiln_esp_name esp32p4_names[] = {
     {0, 0, NULL},
 };
 
-static const struct kiln_esp_code esp32p4_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32p4_console[] = {
     {300, 0x4ff3fec8, 5, 6},
     {0, 0x4ffbfec8, 5, 6},
@@ -276,7 +264,7 @@ static const struct kiln_esp_facts esp32p4_facts = {
     .variant = {{{0x5012d04c, 20, 3, 0}}},
     .names = esp32p4_names,
     .features = "Dual Core + LP Core, 400MHz",
-    .frequencies = esp32p4_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32p4_console,
     .stubs = esp32p4_stubs,
@@ -320,10 +308,6 @@ static const struct kiln_esp_name esp32e22_names[] = {
     {0, 0, NULL},
 };
 
-static const struct kiln_esp_code esp32e22_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32e22_console[] = {
     {0, 0x3111b700, 3, 0},
 };
@@ -343,7 +327,7 @@ static const struct kiln_esp_facts esp32e22_facts = {
     KILN_ESP_EFUSE_BLOCKS(0xc4008000),
     .names = esp32e22_names,
     .features = "Wi-Fi 6E (tri-band, 2x2 MU-MIMO), BT 5.4 (LE) + Classic, Dual Core, 500MHz",
-    .frequencies = esp32e22_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32e22_console,
     .stubs = esp32e22_stubs,
@@ -386,13 +370,6 @@ static const struct kiln_esp_name esp32s31_names[] = {
     {0, 0, NULL},
 };
 
-static const struct kiln_esp_code esp32s31_frequencies[] = {
-    {80, 0xf, "80m"},
-    {40, 0x0, "40m"},
-    {20, 0x2, "20m"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_stub esp32s31_stubs[] = {
     {0, "esp32s31"},
 };
@@ -412,7 +389,7 @@ static const struct kiln_esp_facts esp32s31_facts = {
     .variant = {{{0x2071504c, 20, 3, 0}}},
     .names = esp32s31_names,
     .features = "Wi-Fi 6, BT 5.4 (LE), IEEE802.15.4, Dual Core + LP Core, 300MHz",
-    .frequencies = esp32s31_frequencies,
+    .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
     .stubs = esp32s31_stubs,
     KILN_ESP_EFUSE_SECURITY(0x20715000),

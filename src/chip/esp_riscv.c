@@ -147,10 +147,6 @@ static const struct kiln_esp_feature esp32c3_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_code esp32c3_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32c3_console[] = {
     {101, 0x3fcdf07c, 0, 3},
     {0, 0x3fcdf078, 0, 3},
@@ -177,7 +173,7 @@ static const struct kiln_esp_facts esp32c3_facts = {
     .names = esp32c3_names,
     .features = "Wi-Fi, BT 5 (LE), Single Core, 160MHz",
     .extra = esp32c3_extra,
-    .frequencies = esp32c3_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32c3_console,
     .stubs = esp32c3_stubs,
@@ -216,13 +212,6 @@ static const struct kiln_esp_name esp32c5_names[] = {
     {0, 0, NULL},
 };
 
-static const struct kiln_esp_code esp32c5_frequencies[] = {
-    {80, 0xf, "80m"},
-    {40, 0x0, "40m"},
-    {20, 0x2, "20m"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32c5_console[] = {
     {0, 0x4085f514, 0, 3},
 };
@@ -247,7 +236,7 @@ static const struct kiln_esp_facts esp32c5_facts = {
     .variant = {{{0x600b484c, 26, 3, 0}}},
     .names = esp32c5_names,
     .features = "Wi-Fi 6 (dual-band), BT 5 (LE), IEEE802.15.4, Single Core + LP Core, 240MHz",
-    .frequencies = esp32c5_frequencies,
+    .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32c5_console,
     .stubs = esp32c5_stubs,
@@ -374,13 +363,6 @@ static const struct kiln_esp_name esp32c61_names[] = {
     {0, 0, NULL},
 };
 
-static const struct kiln_esp_code esp32c61_frequencies[] = {
-    {80, 0xf, "80m"},
-    {40, 0x0, "40m"},
-    {20, 0x2, "20m"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32c61_console[] = {
     {201, 0x4084f5ec, 0, 3},
     {0, 0x4084f5e4, 0, 4},
@@ -406,7 +388,7 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .variant = {{{0x600b484c, 26, 3, 0}}},
     .names = esp32c61_names,
     .features = "Wi-Fi 6, BT 5 (LE), Single Core, 160MHz",
-    .frequencies = esp32c61_frequencies,
+    .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32c61_console,
     .stubs = esp32c61_stubs,

@@ -36,10 +36,6 @@ static const struct kiln_esp_feature esp8266_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_code esp8266_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_stub esp8266_stubs[] = {
     {0, "esp8266"},
 };
@@ -62,7 +58,7 @@ static const struct kiln_esp_facts esp8266_facts = {
     .names = esp8266_names,
     .features = "Wi-Fi, 160MHz",
     .extra = esp8266_extra,
-    .frequencies = esp8266_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp8266_sizes,
     .stubs = esp8266_stubs,
     .irom_start = 0x40200000,
@@ -143,10 +139,6 @@ static const struct kiln_esp_feature esp32_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_code esp32_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_stub esp32_stubs[] = {
     {0, "esp32"},
 };
@@ -171,7 +163,7 @@ static const struct kiln_esp_facts esp32_facts = {
     .names = esp32_names,
     .features = "Wi-Fi",
     .extra = esp32_extra,
-    .frequencies = esp32_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .stubs = esp32_stubs,
     .strap = 0x3ff44038,
@@ -233,10 +225,6 @@ static const struct kiln_esp_feature esp32s2_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_code esp32s2_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32s2_console[] = {
     {0, 0x3ffffd14, 2, 0},
 };
@@ -263,7 +251,7 @@ static const struct kiln_esp_facts esp32s2_facts = {
     .names = esp32s2_names,
     .features = "Wi-Fi, Single Core, 240MHz",
     .extra = esp32s2_extra,
-    .frequencies = esp32s2_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32s2_console,
     .stubs = esp32s2_stubs,
@@ -342,10 +330,6 @@ static const struct kiln_esp_feature esp32s3_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_code esp32s3_frequencies[] = {
-    {80, 0xf, "80m"}, {40, 0x0, "40m"}, {26, 0x1, "26m"}, {20, 0x2, "20m"}, {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32s3_console[] = {
     {0, 0x3fcef14c, 3, 4},
 };
@@ -373,7 +357,7 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .names = esp32s3_names,
     .features = "Wi-Fi, BT 5 (LE), Dual Core + LP Core, 240MHz",
     .extra = esp32s3_extra,
-    .frequencies = esp32s3_frequencies,
+    .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32s3_console,
     .stubs = esp32s3_stubs,
