@@ -18,21 +18,20 @@
 #define LOCK_NAP_NS 10000000
 #define PATH_ROOM   64 /* for the names below the folder */
 
-/* The folder of the file; *out_base is the part of it that must be there already. */
+/* The folder of the file; *out_base is the part of it that is not Kiln's. */
 static bool find_folder(char *folder, size_t cap, size_t *out_base)
 {
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    int len;
+    const char *base = getenv("XDG_STATE_HOME"), *below = "/kiln";
 
     /* The XDG specification: a path that is not absolute counts for nothing. */
-    if (state != NULL && state[0] == '/')
-        len = snprintf(folder, cap, "%s/kiln", state);
-    else if (home != NULL && home[0] == '/')
-        len = snprintf(folder, cap, "%s/.local/state/kiln", home);
-    else
+    if (base == NULL || base[0] != '/') {
+        base = getenv("HOME");
+        below = "/.local/state/kiln";
+    }
+    if (base == NULL || base[0] != '/')
         return false;
-    *out_base = strlen(state != NULL && state[0] == '/' ? state : home);
-    return len > 0 && (size_t)len + PATH_ROOM < cap;
+    *out_base = strlen(base);
+    return (size_t)snprintf(folder, cap, "%s%s", base, below) + PATH_ROOM < cap;
 }
 
 bool boards_path(char *path, size_t cap)
