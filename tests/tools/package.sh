@@ -78,7 +78,7 @@ other() { # other NAME: a package of that name with a program of that name
     dpkg-deb --root-owner-group --build "$work/other-$1" "$work/other-$1.deb" >/dev/null
 }
 for name in esptool dfu-util; do
-    dpkg-deb -f "$compat" Description | grep -q "$name" || fail "kiln-compat does not say that it replaces $name"
+    [[ $(dpkg-deb -f "$compat" Description) == *"$name"* ]] || fail "kiln-compat does not say that it replaces $name"
     other "$name"
     ! in_root -i "$work/other-$name.deb" || fail "$name and kiln-compat are installed both"
     grep -q "conflicting packages\|conflicts with" "$work/log" || fail "dpkg does not speak of a conflict"
