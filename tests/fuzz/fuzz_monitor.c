@@ -65,7 +65,8 @@ static void check_visible(const struct kiln_buf *out)
             abort();
 }
 
-static void view(const uint8_t *data, size_t size, const struct kiln_view_options *options)
+static void view(const uint8_t *data, size_t size, const struct kiln_view_options *options,
+                 const char *encoding)
 {
     struct kiln_view view;
     struct kiln_buf out;
@@ -73,6 +74,8 @@ static void view(const uint8_t *data, size_t size, const struct kiln_view_option
     uint64_t now = 0;
 
     kiln_view_init(&view, options);
+    if (!kiln_view_set_encoding(&view, encoding))
+        abort();
     kiln_buf_init(&out, 1 << 22);
     while (at < size) {
         size_t part = KILN_MIN(size - at, 1u + data[at] % 97);
@@ -87,7 +90,7 @@ static void view(const uint8_t *data, size_t size, const struct kiln_view_option
     }
     kiln_view_idle(&view, now, &out);
     kiln_view_break(&view, &out);
-    if (options->show == KILN_MONITOR_TEXT || options->json)
+    if (options->show != KILN_MONITOR_DIRECT || options->json)
         check_visible(&out);
     kiln_buf_dispose(&out);
     kiln_view_dispose(&view);
@@ -118,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct kiln_crash crash;
     const struct kiln_annotator annotators[] = {{explain_line, &explain}, {crash_line, &crash}};
     struct kiln_view_options options = {.annotators = annotators, .annotator_count = 2};
+    static const char *const encodings[] = {"UTF-8", "latin1", "cp437", "UTF-16LE", "SHIFT-JIS"};
     regex_t filter;
 
     if (size == 0)
@@ -127,18 +131,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     options.time = (enum kiln_monitor_time)(data[0] / 8 % 3);
     options.color = (data[0] & 0x40) != 0;
     options.show = KILN_MONITOR_TEXT;
-    view(data + 1, size - 1, &options);
+    view(data + 1, size - 1, &options, NULL);
+    options.show = (enum kiln_monitor_show)(1 + data[0] % 4);
+    options.columns = data[0] / 2 % 80;
+    view(data + 1, size - 1, &options, encodings[data[0] % KILN_ARRAY_LEN(encodings)]);
+    options.show = KILN_MONITOR_TEXT;
     options.level = "\0EWIDV"[data[0] % 6];
     options.json = (data[0] & 0x80) != 0;
     if (regcomp(&filter, "[0-9]|a+b", REG_EXTENDED | REG_NOSUB) == 0) {
         options.filter = (data[0] & 4) != 0 ? &filter : NULL;
-        view(data + 1, size - 1, &options);
+        view(data + 1, size - 1, &options, NULL);
         regfree(&filter);
     }
     options.filter = NULL;
     options.json = false;
     options.hex = true;
-    view(data + 1, size - 1, &options);
+    view(data + 1, size - 1, &options, NULL);
     find_rate(data + 1, size - 1);
     return 0;
 }
