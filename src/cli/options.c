@@ -39,7 +39,7 @@ static const struct cli_option options[] = {
     {"ask", 0, CLI_FLAG, FIELD(ask), CLI_NOT_TOLD, NULL, NULL,
      "if several ports are there or one cannot be opened: ask which"},
     {"baud", 'b', CLI_NUMBER, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
-     "speed of the serial link; default: the fastest that holds"},
+     "speed of the serial link; default: to flash, the fastest that holds; for the monitor, that of the project here, or 115200 until another one fits"},
     {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,
      "how to bring the board into its bootloader; touch: open its port at 1200 baud, which `kiln flash` does by itself where it is known to help"},
     {"boot", 0, CLI_TEXT, FIELD(boot), CLI_NOT_TOLD, "SLOT", NULL,
