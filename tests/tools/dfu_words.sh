@@ -143,7 +143,7 @@ try "-a 0 -R"
 for words in "-t 64" "-t 0" "-t 99999" "-t -5" "-t zz" "-R" "-w" "-E 3" "-E zz" "-v -v"; do
     try "$words -a 0 -s 0x08000000 -D f.bin"
 done
-differ "0,74 0 - an error after a success" "-a 0 -R -s 0x08000000:leave -D f.bin"
+differ "0,74,251 0 - an error after a success" "-a 0 -R -s 0x08000000:leave -D f.bin"
 try "-w -l"
 try "-q"
 try "--nonsense"
