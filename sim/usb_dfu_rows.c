@@ -4,7 +4,7 @@
  *   L  descriptors and layout strings as they stand in users' logs
  *   E  EdgeTX pull request 88: an F429 of 2 MB takes 23 s to erase and 31 s to program when nothing but
  *      the chip is waited for, 159 to 182 s with dfu-util's waits
- *   D  datasheet, typical values: DS8626 (F405), DS5319 (F103), DS12110 (H743), DS12232 (G0C1), DS12288 (G474),
+ *   D  datasheet, typical values: DS8626 (F405), DS5319 (F103), DS12110 (H743), DS12232 (G0C1),
  *      DS11912 (L452), DS13737 (U575), GD32VF103 datasheet
  *   P  poll times from logs: F4 104 ms for an address and 100 ms for a page (modm's documentation; the same
  *      for GD32), F072 40 ms and H743 1000 ms for a page
@@ -189,7 +189,7 @@ const struct dfu_row kiln_dfusim_rows[] = {
         .program_ns_per_byte = 10625, .mass_erase_ms = 22, .reattach_ms = 500,
         .rdp_offset = -1, .quirks = DFU_Q_START_ERROR,
     },
-    {   /* L: two areas of option bytes; D: 22 ms, 82 us for 64 bits; polls G */
+    {   /* L: two areas of option bytes; times as the L452; polls G */
         .name = "stm32g474",
         .ids = {0x0483, 0xDF11, 0x0200, ST, "DFU in FS Mode", "205939885533"},
         .bcd_dfu = 0x011A, .transfer_size = 1024, .detach_ms = 255, .attributes = ROM_ATTRIBUTES,

@@ -173,6 +173,17 @@ static bool is_deferred(const struct kiln_job *job, const struct kiln_plan_step 
     return (job->plan.extents[step->extent].region->flags & KILN_REGION_RESETS) != 0;
 }
 
+/* Bytes of the steps of one kind that are done here and now. */
+static uint64_t bytes_now(const struct kiln_job *job, enum kiln_step_kind kind)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < job->plan.step_count; i++)
+        if (job->plan.steps[i].kind == kind && !is_deferred(job, &job->plan.steps[i]))
+            total += job->plan.steps[i].size;
+    return total;
+}
+
 static enum kiln_status erase_step(struct kiln_job *job, const struct kiln_plan_step *step)
 {
     struct kiln_progress progress = kiln_job_op_progress(job);
@@ -206,7 +217,8 @@ static enum kiln_status change_flash(struct kiln_job *job)
     uint64_t began = kiln_ctx_now_ns(&job->ctx);
     const struct kiln_plan *plan = &job->plan;
 
-    kiln_job_begin_phase(job, KILN_PHASE_WRITE, plan->erase_bytes + plan->write_bytes, NULL);
+    kiln_job_begin_phase(job, KILN_PHASE_WRITE,
+                         bytes_now(job, KILN_STEP_ERASE) + bytes_now(job, KILN_STEP_WRITE), NULL);
     if (job->loader->ops->prepare != NULL)
         KILN_TRY(job->loader->ops->prepare(job->loader, &job->ctx,
                                            plan->erase_bytes + plan->write_bytes));
@@ -264,6 +276,8 @@ static enum kiln_status verify_step(struct kiln_job *job, const struct kiln_plan
     bool equal;
 
     KILN_TRY(kiln_job_compare(job, step->address, step_bytes(job, step), step->size, &equal));
+    if (!equal && (job->plan.extents[step->extent].region->flags & KILN_REGION_ONCE) != 0)
+        return KILN_E_VERIFY; /* what was programmed stays */
     if (!equal) {
         kiln_job_note(job, "%s; writing this part again", job->ctx.error.message);
         KILN_TRY(repeat_step(job, step));
@@ -295,8 +309,8 @@ static enum kiln_status verify_flash(struct kiln_job *job)
     const struct kiln_plan *plan = &job->plan;
     const char *why_not = unverified(plan);
 
-    if (plan->verify_bytes > 0)
-        kiln_job_begin_phase(job, KILN_PHASE_VERIFY, plan->verify_bytes, NULL);
+    if (bytes_now(job, KILN_STEP_VERIFY) > 0)
+        kiln_job_begin_phase(job, KILN_PHASE_VERIFY, bytes_now(job, KILN_STEP_VERIFY), NULL);
     for (size_t i = 0; i < plan->step_count; i++)
         if (plan->steps[i].kind == KILN_STEP_VERIFY && !is_deferred(job, &plan->steps[i]) &&
             verify_step(job, &plan->steps[i]) != KILN_OK)
@@ -351,7 +365,7 @@ enum kiln_status kiln_job_flash(struct kiln_job *job)
         KILN_TRY(kiln_job_erase_chip(job));
     if (job->request.dry_run)
         return KILN_OK;
-    if (job->plan.write_bytes + job->plan.erase_bytes > 0)
+    if (bytes_now(job, KILN_STEP_WRITE) + bytes_now(job, KILN_STEP_ERASE) > 0)
         KILN_TRY(change_flash(job));
     KILN_TRY(verify_flash(job));
     if (job->plan.skip_bytes > 0)

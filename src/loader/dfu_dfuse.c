@@ -637,8 +637,8 @@ static enum kiln_status ask_protection(struct kiln_dfu *self, struct kiln_ctx *c
     if (status == KILN_E_NAK && ctx->error.code == KILN_DFU_ERR_VENDOR) {
         self->info.read_protected = true;
         dfu_note(self, ctx,
-                 "read protection is on: the flash can be neither read nor changed "
-                 "until it is removed, which erases the chip");
+                 "read protection is on (level 1): the flash can be neither read nor changed until "
+                 "it is removed, which erases the chip; at level 2 this bootloader would not run");
     } else if (status != KILN_OK) {
         dfu_note(self, ctx, "the flash cannot be read: %s", ctx->error.message);
     }
