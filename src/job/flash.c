@@ -216,7 +216,9 @@ static enum kiln_status change_flash(struct kiln_job *job)
 {
     uint64_t began = kiln_ctx_now_ns(&job->ctx);
     const struct kiln_plan *plan = &job->plan;
+    bool erased;
 
+    KILN_TRY(kiln_job_erase_at_once(job, &erased));
     kiln_job_begin_phase(job, KILN_PHASE_WRITE,
                          bytes_now(job, KILN_STEP_ERASE) + bytes_now(job, KILN_STEP_WRITE), NULL);
     if (job->loader->ops->prepare != NULL)
@@ -227,7 +229,9 @@ static enum kiln_status change_flash(struct kiln_job *job)
 
         if (is_deferred(job, step))
             continue;
-        if (step->kind == KILN_STEP_ERASE && erase_step(job, step) != KILN_OK)
+        if (step->kind == KILN_STEP_ERASE && erased)
+            kiln_job_op_done(job, step->size);
+        else if (step->kind == KILN_STEP_ERASE && erase_step(job, step) != KILN_OK)
             return kiln_while(&job->ctx, "while erasing 0x%08llx-0x%08llx",
                               (unsigned long long)step->address,
                               (unsigned long long)(step->address + step->size - 1));

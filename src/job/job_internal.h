@@ -169,6 +169,12 @@ KILN_MUST_USE enum kiln_status kiln_job_stream_read(struct kiln_job *job);
 
 /* Erases the whole chip, or says that it would in a dry run. */
 KILN_MUST_USE enum kiln_status kiln_job_erase_chip(struct kiln_job *job);
+/* E_VERIFY if a page of the range holds something: boot ROMs pass over what is write-protected and say nothing. */
+KILN_MUST_USE enum kiln_status kiln_job_check_erased(struct kiln_job *job,
+                                                     const struct kiln_region *region,
+                                                     uint64_t address, uint64_t size);
+/* Erases all of the main memory in place of the plan's pages if that is quicker and there is nothing else in it. */
+KILN_MUST_USE enum kiln_status kiln_job_erase_at_once(struct kiln_job *job, bool *out_erased);
 
 /* Whether the chip's bootloader takes no ELF files, so that one must be made into an image. */
 bool kiln_job_needs_image(const struct kiln_job *job, const struct kiln_image *image);
@@ -201,13 +207,14 @@ KILN_MUST_USE enum kiln_status kiln_job_boot_image(struct kiln_job *job,
 /* Fills in what the device event says of applications and otadata. Partitions are known and viewed. */
 KILN_MUST_USE enum kiln_status kiln_job_view_slots(struct kiln_job *job);
 
-/* Is a page blank, as all of it or as its beginning and end tell? Blank is all FF or all 00: some parts erase to 00. */
+/* Does a page hold nothing at all? */
 KILN_MUST_USE enum kiln_status kiln_job_is_blank(struct kiln_job *job,
-                                                 const struct kiln_region *region, uint64_t address,
-                                                 uint64_t size, bool *out_blank);
-KILN_MUST_USE enum kiln_status kiln_job_looks_blank(struct kiln_job *job,
-                                                    const struct kiln_region *region, uint64_t page,
-                                                    bool *out_blank);
+                                                 const struct kiln_region *region, uint64_t page,
+                                                 bool *out_blank);
+/* Do the beginning and end of a page that was just erased look so? All FF or all 00: clones erase to either. */
+KILN_MUST_USE enum kiln_status kiln_job_looks_erased(struct kiln_job *job,
+                                                     const struct kiln_region *region,
+                                                     uint64_t page, bool *out_blank);
 
 /* Compares [address, +size) of the device with `wanted`: by digest where the loader has one, else by
  * reading. VERIFY with the place of the first difference; *out_equal instead if it is not NULL. */

@@ -31,7 +31,7 @@ struct kiln_job_options {
     struct kiln_event_options view;
     struct kiln_event_option item[OPTION_MAX];
     char text[OPTION_MAX][96];
-    char more[160];
+    char more[400];
     uint8_t raw[RAW_MAX], wanted[RAW_MAX];
 };
 

@@ -254,8 +254,9 @@ enum kiln_status kiln_job_survey(struct kiln_job *job)
     return KILN_OK;
 }
 
-enum kiln_status kiln_job_is_blank(struct kiln_job *job, const struct kiln_region *region,
-                                   uint64_t address, uint64_t size, bool *out_blank)
+/* *out_blank: all of it is `erased`. */
+static enum kiln_status holds_only(struct kiln_job *job, uint64_t address, uint64_t size,
+                                   uint8_t erased, bool *out_blank)
 {
     uint8_t now[READ_LOOK];
 
@@ -264,22 +265,31 @@ enum kiln_status kiln_job_is_blank(struct kiln_job *job, const struct kiln_regio
         size_t part = (size_t)KILN_MIN(size - done, (uint64_t)sizeof now);
 
         KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, address + done, now, part, NULL));
-        *out_blank =
-            all_erased(now, part, region->erased) || (now[0] == 0 && all_erased(now, part, 0));
+        *out_blank = all_erased(now, part, erased);
         done += part;
     }
     return KILN_OK;
 }
 
-enum kiln_status kiln_job_looks_blank(struct kiln_job *job, const struct kiln_region *region,
-                                      uint64_t page, bool *out_blank)
+enum kiln_status kiln_job_is_blank(struct kiln_job *job, const struct kiln_region *region,
+                                   uint64_t page, bool *out_blank)
+{
+    return holds_only(job, page, region->page, region->erased, out_blank);
+}
+
+enum kiln_status kiln_job_looks_erased(struct kiln_job *job, const struct kiln_region *region,
+                                       uint64_t page, bool *out_blank)
 {
     uint64_t look = KILN_MIN((uint64_t)region->page, (uint64_t)BLANK_LOOK);
+    uint64_t places[] = {page, page + region->page - look};
 
-    KILN_TRY(kiln_job_is_blank(job, region, page, look, out_blank));
-    if (!*out_blank || look == region->page)
-        return KILN_OK;
-    return kiln_job_is_blank(job, region, page + region->page - look, look, out_blank);
+    *out_blank = true;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(places) && *out_blank; i++) {
+        KILN_TRY(holds_only(job, places[i], look, region->erased, out_blank));
+        if (!*out_blank)
+            KILN_TRY(holds_only(job, places[i], look, (uint8_t)~region->erased, out_blank));
+    }
+    return KILN_OK;
 }
 
 /* A wrong byte after a write is mended by another try, one found by verify alone by a first write. */

@@ -232,13 +232,45 @@ static void the_whole_flash_is_erased_the_quicker_way(void **state)
 
         plug_in(&b, cases[i].board, "");
         flash = flash_of(&b, &size);
-        memset(flash, 0x12, cases[i].used != 0 ? cases[i].used : size);
+        memset(flash, i % 2 != 0 ? 0x00 : 0x12, cases[i].used != 0 ? cases[i].used : size);
         b.request.erase_all = true;
         run(&b, KILN_VERB_ERASE);
         print_message("%s: %llu ms %s\n", cases[i].board, (unsigned long long)b.ms, b.message);
         assert_int_equal(b.status, KILN_OK);
         assert_blank(&b, cases[i].kept);
         assert_true(b.ms >= cases[i].least && b.ms <= cases[i].most);
+        unplug(&b);
+    }
+}
+
+/* Small pages are erased all at once where nothing else is in the flash, and only there. */
+static void pages_are_erased_at_once_where_nothing_is_lost(void **state)
+{
+    static const struct {
+        const char *board;
+        unsigned program_ns, erase_ms;
+    } cases[] = {{"stm32f072", 53500 / 2, 10 * 30}, {"gd32vf103", 37500 / 2, 20 * 50}};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * KILN_ARRAY_LEN(cases); i++) {
+        uint64_t program_ms = (uint64_t)IMAGE_SIZE * cases[i / 2].program_ns / 1000000;
+        bool neighbour = i % 2 != 0, at_once = !neighbour && i / 2 == 0;
+        struct bench b;
+        uint8_t *flash;
+        size_t size;
+
+        plug_in(&b, cases[i / 2].board, "");
+        load(&b, 0x08000000);
+        flash = flash_of(&b, &size);
+        memset(flash, 0, IMAGE_SIZE);
+        flash[size - 1] = neighbour ? 0x12 : 0xff;
+        run(&b, KILN_VERB_FLASH);
+        print_message("%s: %llu ms\n", cases[i / 2].board, (unsigned long long)b.ms);
+        assert_int_equal(b.state, KILN_STATE_VERIFIED);
+        assert_memory_equal(flash, b.bytes, IMAGE_SIZE);
+        assert_int_equal(flash[size - 1], neighbour ? 0x12 : 0xff);
+        assert_true(b.ms >= program_ms + (at_once ? 40 : cases[i / 2].erase_ms));
+        assert_true(b.ms <= program_ms + (at_once ? 300 : cases[i / 2].erase_ms + 300));
         unplug(&b);
     }
 }
@@ -316,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_board_is_written_verified_and_left),
         cmocka_unit_test(the_whole_flash_is_erased_the_quicker_way),
+        cmocka_unit_test(pages_are_erased_at_once_where_nothing_is_lost),
         cmocka_unit_test(a_protected_sector_is_not_called_erased),
         cmocka_unit_test(protection_is_told_first_and_taken_off_by_name),
     };
