@@ -14,7 +14,7 @@
 #define RAW_MAX    (2 * KILN_OPTION_BANK_2)
 #define OPTION_MAX 64
 #define GONE_MS    2000  /* the reset follows the last GETSTATUS at once */
-#define RETURN_MS  40000 /* a mass erase may come between */
+#define RETURN_MS  15000 /* back on the bus, unless its boot pin now says otherwise */
 #define LEVEL_1    0xbb
 
 /* Option bytes that the boot ROM shows in one piece; a second one is the second bank's. */

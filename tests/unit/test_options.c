@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "chip/stm32_options.h"
 #include "job/job_internal.h"
+#include "sim/usb_dfu.h"
 
 #include <kiln/kiln.h>
 #include <setjmp.h>
@@ -435,6 +436,39 @@ static void files_do_not_go_where_they_stay_for_ever(void **state)
     }
 }
 
+/* The name in the layout string is not all that tells what a memory is for: a part has it at this address. */
+static void memory_under_another_name_is_known_by_its_place(void **state)
+{
+    static const struct {
+        size_t alt;
+        const char *layout;
+        uint64_t address;
+        const char *message;
+    } cases[] = {
+        {1, "@Settings /0x1FFFC000/01*016 e", 0x1fffc000, "option bytes"},
+        {1, "@option byte /0x1FFFC000/01*016 e", 0x1fffc000, "option bytes"},
+        {2, "@Serial numbers /0x1FFF7800/01*512 e,01*016 e", 0x1fff7a04, "for ever"},
+        {2, "@Otp /0x1FFF7800/01*512 e,01*016 e", 0x1fff7804, "for ever"},
+    };
+    static const uint8_t bytes[4] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(cases); i++) {
+        struct file file = {0};
+        struct bench b;
+
+        plug_in(&b, "stm32f405");
+        KILN_CONTAINER(b.usb, struct dfu_sim, base)->row.alt[cases[i].alt] = cases[i].layout;
+        add_file(&b, &file, "o.bin", bytes, sizeof bytes, cases[i].address);
+        run(&b);
+        assert_int_equal(b.status, KILN_E_REFUSED);
+        assert_non_null(strstr(b.message, cases[i].message));
+        assert_int_equal(b.state, KILN_STATE_UNTOUCHED);
+        free_files(&file);
+        unplug(&b);
+    }
+}
+
 /* Forced, a file of option bytes is written behind the firmware, told in words, followed through the reset and
  * read again. */
 static void a_forced_file_of_option_bytes_is_followed_through_the_reset(void **state)
@@ -554,6 +588,7 @@ int main(void)
         cmocka_unit_test(who_changes_must_know_the_part),
         cmocka_unit_test(both_banks_are_written),
         cmocka_unit_test(files_do_not_go_where_they_stay_for_ever),
+        cmocka_unit_test(memory_under_another_name_is_known_by_its_place),
         cmocka_unit_test(a_forced_file_of_option_bytes_is_followed_through_the_reset),
         cmocka_unit_test(otp_takes_only_the_bytes_given),
         cmocka_unit_test(what_is_not_known_is_refused),
