@@ -36,8 +36,8 @@ struct kiln_stm32_facts {
     uint32_t idcode_reg;     /* DBGMCU_IDCODE: bits 11..0 are `id` */
     uint32_t flash_size_reg; /* 16 bits: KiB of flash; 0 where not known */
     uint32_t option_bytes;   /* where the DfuSe ROM shows them, 0 where not known */
-    uint32_t otp,
-        otp_size; /* one-time programmable memory and its lock bytes; 0 where none or not known */
+    uint32_t otp, otp_size;  /* one-time memory with its lock bytes; 0 where none or not known */
+    uint8_t otp_unit;        /* bytes of it that are programmed together, and only once */
     /* The DfuSe ROM reports dfuDNBUSY for ever after an erase at or above this address, though the
      * erase completes; 0: it does not. */
     uint32_t erase_sticks_from;

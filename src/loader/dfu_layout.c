@@ -272,26 +272,23 @@ static void name_parts(struct kiln_dfu *self, const struct dfu_candidates *parts
     }
 }
 
-/* Memory whose string gives it another name or none is what the parts have at its address. */
-static void flag_by_address(struct kiln_dfu *self, const struct dfu_candidates *parts)
+/* Memory whose string gives it another name or none is what the parts have at its address. Where they differ in
+ * how much is programmed together, the most counts. */
+static void flag_by_address(struct kiln_region *region, const struct kiln_stm32_facts *facts)
 {
-    for (size_t r = 0; r < self->info.region_count; r++) {
-        struct kiln_region *region = &self->info.region[r];
-
-        for (size_t i = 0; i < parts->count && region->flags == 0; i++) {
-            const struct kiln_stm32_facts *facts = parts->item[i].chip->stm32;
-
-            if (facts->otp != 0 && region->start - facts->otp < facts->otp_size)
-                region->flags = KILN_REGION_ONCE;
-            else if (facts->option_bytes != 0 && region->start == facts->option_bytes)
-                region->flags = flags_of("Option Bytes", region->access);
-        }
+    if (facts->otp != 0 && region->start - facts->otp < facts->otp_size) {
+        region->flags |= KILN_REGION_ONCE;
+        region->unit = KILN_MAX(region->unit, facts->otp_unit);
+    } else if (facts->option_bytes != 0 && region->start == facts->option_bytes) {
+        region->flags |= flags_of("Option Bytes", region->access);
     }
 }
 
 static void use_parts(struct kiln_dfu *self, struct dfu_candidates *parts)
 {
-    flag_by_address(self, parts);
+    for (size_t r = 0; r < self->info.region_count; r++)
+        for (size_t i = 0; i < parts->count; i++)
+            flag_by_address(&self->info.region[r], parts->item[i].chip->stm32);
     for (size_t i = 0; i < self->info.region_count; i++)
         if ((self->info.region[i].flags & KILN_REGION_OPTION) != 0) {
             dfu_parts_keep_option_bytes(parts, self->info.region[i].start);

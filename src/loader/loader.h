@@ -49,6 +49,7 @@ struct kiln_region {
     uint8_t access; /* KILN_REGION_READ, _ERASE, _WRITE */
     uint8_t alt;    /* DFU alternate setting */
     uint8_t flags;  /* KILN_REGION_OPTION, _ONCE, _RESETS */
+    uint8_t unit;   /* bytes that are programmed together, once, in one-time memory; 0: not known */
 };
 
 #define KILN_REGION_MAX 64

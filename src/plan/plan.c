@@ -192,6 +192,21 @@ static enum kiln_status cover(struct kiln_ctx *ctx, struct kiln_plan *plan,
     return KILN_OK;
 }
 
+/* What is programmed together is closed by the first bit: its other bytes could never be written. */
+static enum kiln_status check_units(struct kiln_ctx *ctx, const struct piece *piece,
+                                    const struct kiln_region *region, uint64_t from, uint64_t to)
+{
+    if ((region->flags & KILN_REGION_ONCE) == 0 || region->unit < 2 ||
+        ((from - region->start) % region->unit == 0 && (to - region->start) % region->unit == 0))
+        return KILN_OK;
+    (void)kiln_fail(ctx, KILN_E_REFUSED,
+                    "%s covers 0x%08llx-0x%08llx of %s, which is programmed %u bytes at a time and "
+                    "each only once: pad the file to begin and end at a multiple of that",
+                    kiln_image_name(piece->image), (unsigned long long)from,
+                    (unsigned long long)(to - 1), region->name, region->unit);
+    return kiln_fail_at(ctx, from);
+}
+
 /* Finds the pages a segment touches, region by region. */
 static enum kiln_status cover_piece(struct kiln_ctx *ctx, struct kiln_plan *plan,
                                     const struct kiln_plan_policy *policy,
@@ -210,6 +225,7 @@ static enum kiln_status cover_piece(struct kiln_ctx *ctx, struct kiln_plan *plan
         if (!(region->access & KILN_REGION_WRITE))
             return read_only(ctx, piece, at, region);
         stop = KILN_MIN(end, region->start + region->size);
+        KILN_TRY(check_units(ctx, piece, region, at, stop));
         first = at;
         last = stop;
         if ((region->flags & KILN_REGION_ONCE) == 0) {

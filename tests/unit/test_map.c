@@ -13,11 +13,11 @@
 #include <cmocka.h>
 
 static const struct kiln_region sectors[] = {
-    {"Internal Flash", 0x08000000, 0x10000, 0x4000, 0xff, 7, 0, 0},
-    {"Internal Flash", 0x08010000, 0x10000, 0x10000, 0xff, 7, 0, 0},
-    {"Option Bytes", 0x1fffc000, 16, 16, 0xff, 5, 1, 0},
+    {"Internal Flash", 0x08000000, 0x10000, 0x4000, 0xff, 7, 0, 0, 0},
+    {"Internal Flash", 0x08010000, 0x10000, 0x10000, 0xff, 7, 0, 0, 0},
+    {"Option Bytes", 0x1fffc000, 16, 16, 0xff, 5, 1, 0, 0},
 };
-static const struct kiln_region spi[] = {{"SPI flash", 0, 0x40000, 0x1000, 0xff, 7, 0, 0}};
+static const struct kiln_region spi[] = {{"SPI flash", 0, 0x40000, 0x1000, 0xff, 7, 0, 0, 0}};
 static const struct kiln_esp_partition table[] = {
     {1, 2, 0x9000, 0x5000, 0, "nvs"},
     {0, 0, 0x10000, 0x20000, 0, "factory"},

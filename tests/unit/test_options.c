@@ -559,6 +559,37 @@ static void otp_takes_only_the_bytes_given(void **state)
     unplug(&b);
 }
 
+/* A double word of an L4's one-time memory takes its bytes together: a part of one would close the rest. */
+static void otp_takes_whole_units(void **state)
+{
+    static const struct {
+        uint64_t address;
+        size_t len;
+        enum kiln_status status;
+    } cases[] = {
+        {0x1fff7000, 5, KILN_E_REFUSED},
+        {0x1fff7004, 4, KILN_E_REFUSED},
+        {0x1fff7008, 16, KILN_OK},
+    };
+    static const uint8_t bytes[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(cases); i++) {
+        struct file file = {0};
+        struct bench b;
+
+        plug_in(&b, "stm32l452");
+        b.request.force = true;
+        add_file(&b, &file, "otp.bin", bytes, cases[i].len, cases[i].address);
+        run(&b);
+        assert_int_equal(b.status, cases[i].status);
+        assert_true(b.status == KILN_OK || strstr(b.message, "8 bytes at a time") != NULL);
+        assert_int_equal(b.written, b.status == KILN_OK ? cases[i].len : 0);
+        free_files(&file);
+        unplug(&b);
+    }
+}
+
 static void what_is_not_known_is_refused(void **state)
 {
     static const char *const boards[] = {"stm32h743", "stm32u575", "stm32g0c1", "gd32vf103",
@@ -591,6 +622,7 @@ int main(void)
         cmocka_unit_test(memory_under_another_name_is_known_by_its_place),
         cmocka_unit_test(a_forced_file_of_option_bytes_is_followed_through_the_reset),
         cmocka_unit_test(otp_takes_only_the_bytes_given),
+        cmocka_unit_test(otp_takes_whole_units),
         cmocka_unit_test(what_is_not_known_is_refused),
     };
 

@@ -14,13 +14,13 @@
 
 /* STM32F405: 4 x 16 KB, 64 KB, 7 x 128 KB. */
 static const struct kiln_region f405[] = {
-    {"Internal Flash", 0x08000000, 0x10000, 0x4000, 0xff, 7, 0, 0},
-    {"Internal Flash", 0x08010000, 0x10000, 0x10000, 0xff, 7, 0, 0},
-    {"Internal Flash", 0x08020000, 0xe0000, 0x20000, 0xff, 7, 0, 0},
-    {"Option Bytes", 0x1fffc000, 16, 16, 0xff, 5, 1, 0},
-    {"System Memory", 0x1fff0000, 0x7800, 0x7800, 0xff, 1, 0, 0},
+    {"Internal Flash", 0x08000000, 0x10000, 0x4000, 0xff, 7, 0, 0, 0},
+    {"Internal Flash", 0x08010000, 0x10000, 0x10000, 0xff, 7, 0, 0, 0},
+    {"Internal Flash", 0x08020000, 0xe0000, 0x20000, 0xff, 7, 0, 0, 0},
+    {"Option Bytes", 0x1fffc000, 16, 16, 0xff, 5, 1, 0, 0},
+    {"System Memory", 0x1fff0000, 0x7800, 0x7800, 0xff, 1, 0, 0, 0},
 };
-static const struct kiln_region spi[] = {{"SPI flash", 0, 0x400000, 0x1000, 0xff, 7, 0, 0}};
+static const struct kiln_region spi[] = {{"SPI flash", 0, 0x400000, 0x1000, 0xff, 7, 0, 0, 0}};
 
 struct setup {
     struct kiln_virtual_clock clock;
