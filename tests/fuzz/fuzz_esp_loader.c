@@ -20,9 +20,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define READS_MAX   2000000u
-#define DEADLINE_MS 600000u
+#define DEADLINE_MS 60000u
 #define SLACK_MS    30000u /* leaving the board in order runs behind the deadline */
-#define BYTE_NS     10000u
+#define BYTE_NS     20000u
 #define OUT_MAX     (64u << 10)
 
 struct hostile {
