@@ -74,7 +74,8 @@ enum esp_state {
     ESP_RESET, /* EN is low */
     ESP_RUNS,  /* the application, or what the ROM says when there is none */
     ESP_ROM,   /* download mode */
-    ESP_STUB
+    ESP_STUB,
+    ESP_FLASHER /* Kiln's own */
 };
 
 /* How replies deceive, once the chip has been told to. */
@@ -107,6 +108,26 @@ struct esp_read {
     bool active;
     uint32_t address, left, sent, acked, block, window;
     void *md5;
+};
+
+#define ESP_FLASHER_WINDOW 32768u
+#define ESP_FLASHER_AHEAD  32768u /* what may be inflated and not yet programmed */
+
+/* Kiln's flasher, from docs/flasher.md. Positions count from the start of the range. */
+struct esp_flasher {
+    bool dead, odd; /* variants: does not come up, or is another program */
+    bool writing, reading, inflating;
+    uint32_t address, covers, half_opcode;
+    uint32_t len, stream_len;
+    uint32_t got, taken, acked; /* of the stream */
+    bool complained;
+    uint32_t complained_at;
+    uint32_t produced, programmed, erased, blank, hashed;
+    uint8_t error;
+    bool more; /* the inflater has output left, without any input */
+    z_stream z;
+    void *md5;
+    uint8_t in[ESP_FLASHER_WINDOW], out[ESP_FLASHER_AHEAD];
 };
 
 struct esp_page {
@@ -154,6 +175,7 @@ struct esp_board {
     bool attached;
     struct esp_download download;
     struct esp_read read;
+    struct esp_flasher flasher;
     struct esp_page *pages[ESP_PAGES];
     size_t page_count;
     uint32_t ram_low, ram_len; /* what was uploaded since the last run */
@@ -217,6 +239,14 @@ void esp_read_end(struct esp_board *board);
 
 /* What a program sees of the flash: decrypted if flash encryption is on. */
 void esp_flash_see(struct esp_board *board, uint32_t address, uint8_t *bytes, size_t len);
+
+/* esp_flasher.c */
+#define ESP_FLASHER_MAGIC 0x4e4c494bu /* second word of its code */
+void esp_flasher_start(struct esp_board *board);
+void esp_flasher_end(struct esp_board *board); /* whatever it was in the middle of */
+void esp_flasher_frame(struct esp_board *board, const uint8_t *frame, size_t len, bool bad);
+uint64_t esp_flasher_next_ns(const struct esp_board *board); /* UINT64_MAX: nothing to do */
+void esp_flasher_work(struct esp_board *board);
 
 /* esp_memory.c: RAM and registers */
 uint32_t esp_load(struct esp_board *board, uint32_t address);

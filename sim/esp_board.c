@@ -55,7 +55,7 @@ static void byte_arrives(struct esp_board *board, uint8_t byte)
 
         board->cpu_ns = board->now_ns;
         esp_put_text(board, echo); /* the application repeats what it hears */
-    } else if (board->state == ESP_STUB) {
+    } else if (board->state == ESP_STUB || board->state == ESP_FLASHER) {
         esp_take_byte(board, byte);
     } else if (board->state == ESP_ROM && !board->wedged && board->fifo_count < ESP_FIFO) {
         board->fifo[(board->fifo_head + board->fifo_count++) % ESP_FIFO] = byte;
@@ -82,7 +82,9 @@ static void line_delivers(struct esp_board *board)
 /* The CPU has time: the ROM looks into its receive buffer, the stub at the frame that came meanwhile. */
 static void cpu_works(struct esp_board *board)
 {
-    if (board->state == ESP_STUB && board->has_pending) {
+    if (board->state == ESP_FLASHER) {
+        esp_flasher_work(board);
+    } else if (board->state == ESP_STUB && board->has_pending) {
         board->has_pending = false;
         esp_execute(board, board->pending, board->pending_len);
     } else if (board->state == ESP_STUB && esp_read_can_go_on(board)) {
@@ -104,6 +106,13 @@ static bool cpu_has_work(const struct esp_board *board)
             (board->state == ESP_STUB && (board->has_pending || esp_read_can_go_on(board))));
 }
 
+static uint64_t work_ns(const struct esp_board *board)
+{
+    if (board->state == ESP_FLASHER)
+        return esp_flasher_next_ns(board);
+    return cpu_has_work(board) ? KILN_MAX(board->cpu_ns, board->now_ns) : UINT64_MAX;
+}
+
 static void leave_reset(struct esp_board *board)
 {
     bool download = board->boot_held;
@@ -123,7 +132,7 @@ static void advance(struct esp_board *board, uint64_t now_ns)
 {
     for (;;) {
         uint64_t arrival = kiln_sim_line_next_ns(&board->to_board, board->baud);
-        uint64_t work = cpu_has_work(board) ? KILN_MAX(board->cpu_ns, board->now_ns) : UINT64_MAX;
+        uint64_t work = work_ns(board);
         uint64_t next = KILN_MIN(KILN_MIN(arrival, work), KILN_MIN(board->rise_ns, board->wdt_ns));
 
         if (next > now_ns || board->gone)
@@ -263,7 +272,7 @@ static uint64_t next_event(struct kiln_sim_uart *self)
     struct esp_board *board = board_of(self);
     uint64_t out = kiln_sim_line_next_ns(&board->to_host, board->host_baud);
     uint64_t in = kiln_sim_line_next_ns(&board->to_board, board->baud);
-    uint64_t work = cpu_has_work(board) ? KILN_MAX(board->cpu_ns, board->now_ns) : UINT64_MAX;
+    uint64_t work = work_ns(board);
     uint64_t next;
 
     if (out != UINT64_MAX)
@@ -301,6 +310,7 @@ static void free_board(struct kiln_sim_uart *self)
 
     esp_download_end(board);
     esp_read_end(board);
+    esp_flasher_end(board);
     for (size_t i = 0; i < board->page_count; i++)
         free(board->pages[i]);
     kiln_nor_dispose(&board->nor);
@@ -334,8 +344,10 @@ static enum kiln_status set_variant(struct kiln_ctx *ctx, struct esp_board *boar
     board->encryption_release = strcmp(variant, "encrypted-release") == 0;
     board->encryption = board->encryption_release || strcmp(variant, "encrypted") == 0;
     board->dead_flash = strcmp(variant, "dead-flash") == 0;
+    board->flasher.dead = strcmp(variant, "dead-flasher") == 0;
+    board->flasher.odd = strcmp(variant, "odd-flasher") == 0;
     if (variant[0] != '\0' && !board->usb && !board->slow_reset && !board->secure_boot &&
-        !board->encryption && !board->dead_flash)
+        !board->encryption && !board->dead_flash && !board->flasher.dead && !board->flasher.odd)
         return kiln_fail(ctx, KILN_E_ARG, "there is no simulated %s \"%s\"", board->chip->name,
                          variant);
     return KILN_OK;

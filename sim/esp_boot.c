@@ -133,6 +133,7 @@ void esp_boot(struct esp_board *board, bool download)
     esp_clear_input(board);
     esp_download_end(board);
     esp_read_end(board);
+    esp_flasher_end(board);
     esp_memory_reset(board);
     board->counts.resets++;
     board->baud = chip->boot_baud;

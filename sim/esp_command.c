@@ -197,11 +197,16 @@ static void mem_end(struct esp_board *board, const struct esp_request *request)
         return;
     board->cpu_ns = KILN_MAX(board->cpu_ns, board->to_host.free_ns);
     board->ram_len = 0;
-    if (len >= SMALLEST_STUB &&
-        !(board->secure_boot && (board->chip->features & ESP_NO_JUMP_IF_SECURE)))
-        start_stub(board, entry);
-    else
+    if (board->secure_boot && (board->chip->features & ESP_NO_JUMP_IF_SECURE) != 0) {
         esp_run_from_ram(board, entry);
+    } else if (esp_load(board, board->ram_low + 4) == ESP_FLASHER_MAGIC) {
+        board->ram_len = len;
+        esp_flasher_start(board);
+    } else if (len >= SMALLEST_STUB) {
+        start_stub(board, entry);
+    } else {
+        esp_run_from_ram(board, entry);
+    }
 }
 
 static void write_reg(struct esp_board *board, const struct esp_request *request)

@@ -59,7 +59,9 @@ static void frame_ends(struct esp_board *board)
 {
     bool busy = board->cpu_ns > board->now_ns;
 
-    if (board->frame_bad) {
+    if (board->state == ESP_FLASHER) {
+        esp_flasher_frame(board, board->frame, board->frame_len, board->frame_bad);
+    } else if (board->frame_bad) {
         board->counts.lost++;
     } else if (board->state != ESP_STUB || !busy) {
         esp_execute(board, board->frame, board->frame_len);

@@ -44,6 +44,14 @@ enum kiln_reset_after {
     KILN_RESET_AFTER_WATCHDOG
 };
 
+/* What serves on an ESP chip. */
+enum kiln_request_loader {
+    KILN_LOADER_AUTO, /* Kiln's own flasher where it was proven, else the vendor's stub, else the ROM */
+    KILN_LOADER_ROM,
+    KILN_LOADER_STUB, /* the vendor's, else the ROM */
+    KILN_LOADER_KILN  /* as AUTO, but also where it was not proven */
+};
+
 struct kiln_request {
     size_t size; /* sizeof(struct kiln_request) */
     enum kiln_verb verb;
@@ -66,6 +74,7 @@ struct kiln_request {
     uint32_t connect_attempts; /* 0: default */
     enum kiln_reset_before before;
     enum kiln_reset_after after;
+    enum kiln_request_loader loader;
     const char *layout;     /* DfuSe layout string that replaces the device's */
     const char *alt;        /* DFU alternate setting by number or name, or NULL */
     int32_t dfu_interface;  /* number of the DFU interface if there are several; -1: the first */
@@ -88,7 +97,6 @@ struct kiln_request {
     bool full;        /* write all, also what is equal */
     bool force;       /* override safety checks */
     bool no_verify;
-    bool no_stub;
     bool erase_all; /* FLASH: erase the chip first; ERASE: the whole chip */
     bool unprotect; /* ERASE: remove read protection */
     bool dry_run;   /* plan only */

@@ -69,6 +69,7 @@ struct cli_args {
     uint64_t rfc2217_port;
     uint64_t page_size;
     uint64_t pad_to;
+    const char *loader;
     const char *flash_mode;
     const char *flash_freq;
     const char *flash_size;
@@ -78,7 +79,7 @@ struct cli_args {
     bool has_address, has_fill, has_size, has_wait;
     bool map, mem, forget_all;
     bool all, dry_run, echo, encrypt, erase_all, fix, force, full, hex, json, list, monitor,
-        no_stub, no_verify, quiet, raw, reset, unprotect, watch;
+        no_verify, quiet, raw, reset, unprotect, watch;
     unsigned verbose;
     bool run_program; /* --run: the operands after the boards are a program and its arguments */
     bool help;

@@ -79,8 +79,8 @@ static int run_info(struct cli *cli)
     return run_plain(cli, KILN_VERB_INFO);
 }
 
-#define COMMON                                                                                   \
-    "device", "all", "baud", "chip", "before", "after", "connect-attempts", "no-stub", "layout", \
+#define COMMON                                                                                  \
+    "device", "all", "baud", "chip", "before", "after", "connect-attempts", "loader", "layout", \
         "alt", "reset-sequence", "stub-dir", "trace", "wait", "json", "quiet", "verbose"
 
 static const char *const erase_options[] = {"address", "size",  "region", "erase-all", "unprotect",

@@ -97,7 +97,7 @@ static int run_read(struct cli *cli)
 static const char *const read_options[] = {
     "device",   "address",    "size",   "region", "output",
     "baud",     "chip",       "before", "after",  "connect-attempts",
-    "no-stub",  "flash-size", "layout", "alt",    "reset-sequence",
+    "loader",   "flash-size", "layout", "alt",    "reset-sequence",
     "stub-dir", "trace",      "wait",   "json",   "quiet",
     "verbose",  "mem",        NULL};
 

@@ -13,6 +13,7 @@ static const char *const before_choices[] = {"default", "usb",   "no-reset",
                                              "no-sync", "touch", NULL};
 static const char *const after_choices[] = {"default",   "hard",     "soft", "stay",
                                             "stay-stub", "watchdog", NULL};
+static const char *const loader_choices[] = {"auto", "rom", "stub", "kiln", NULL};
 static const char *const enter_choices[] = {"crlf", "cr", "lf", NULL};
 static const char *const line_end_choices[] = {"auto", "lf", "cr", NULL};
 static const char *const time_choices[] = {"none", "clock", "delta", NULL};
@@ -113,6 +114,8 @@ static const struct cli_option options[] = {
     {"line-end", 0, CLI_CHOICE, FIELD(line_end), CLI_NOT_TOLD, "WHAT", line_end_choices,
      "what ends a line of the board; default: lf, and a cr before it is dropped"},
     {"list", 0, CLI_FLAG, FIELD(list), CLI_NOT_TOLD, NULL, NULL, "list what there is"},
+    {"loader", 0, CLI_CHOICE, FIELD(loader), CLI_NOT_TOLD, "WHICH", loader_choices,
+     "what works on an ESP chip: kiln's own flasher, the vendor's stub, or the boot ROM alone"},
     {"log", 0, CLI_TEXT, FIELD(log), CLI_NOT_TOLD, "FILE", NULL,
      "append everything that is shown to this file"},
     {"map", 0, CLI_FLAG, FIELD(map), CLI_NOT_TOLD, NULL, NULL,
@@ -123,8 +126,6 @@ static const struct cli_option options[] = {
      "the key before those of the menu: ^A or its number; default ^T"},
     {"monitor", 0, CLI_FLAG, FIELD(monitor), CLI_NOT_TOLD, NULL, NULL,
      "then show what the board says, as `kiln monitor` does"},
-    {"no-stub", 0, CLI_FLAG, FIELD(no_stub), CLI_NOT_TOLD, NULL, NULL,
-     "work through the boot ROM alone"},
     {"no-verify", 0, CLI_FLAG, FIELD(no_verify), CLI_NOT_TOLD, NULL, NULL,
      "do not compare after writing"},
     {"only", 0, CLI_LIST, FIELD(only), CLI_NOT_TOLD, "WHAT", NULL,

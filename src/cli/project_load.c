@@ -193,7 +193,8 @@ static int take_settings(struct cli *cli, const struct kiln_project_environment 
         cli->args.after = env->after;
     if (cli->args.flash_size == NULL)
         cli->args.flash_size = env->flash_size;
-    cli->args.no_stub = cli->args.no_stub || env->no_stub;
+    if (env->no_stub && cli->args.loader == NULL)
+        cli->args.loader = "rom";
     if (cli->args.devices.count > 0 || cli->args.all || env->port == NULL)
         return 0;
     return take_port(cli, env);

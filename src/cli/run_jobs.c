@@ -48,6 +48,16 @@ static enum kiln_reset_after after_of(const char *word)
     return KILN_RESET_AFTER_DEFAULT;
 }
 
+static enum kiln_request_loader loader_of(const char *word)
+{
+    static const char *const words[] = {"auto", "rom", "stub", "kiln"};
+
+    for (size_t i = 0; word != NULL && i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], word) == 0)
+            return (enum kiln_request_loader)i;
+    return KILN_LOADER_AUTO;
+}
+
 static void fill_request(const struct cli *cli, struct kiln_request *request)
 {
     const struct cli_args *args = &cli->args;
@@ -57,6 +67,7 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->connect_attempts = (uint32_t)args->connect_attempts;
     request->before = before_of(args->before);
     request->after = after_of(args->after);
+    request->loader = loader_of(args->loader);
     request->boot_slot = args->boot;
     request->layout = args->layout;
     request->alt = args->alt;
@@ -74,7 +85,6 @@ static void fill_request(const struct cli *cli, struct kiln_request *request)
     request->full = args->full;
     request->force = args->force;
     request->no_verify = args->no_verify;
-    request->no_stub = args->no_stub;
     request->erase_all = args->erase_all;
     request->unprotect = args->unprotect;
     request->dry_run = args->dry_run;

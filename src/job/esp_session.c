@@ -105,7 +105,7 @@ static enum kiln_status find(struct kiln_esp_session *session)
         .baud = wanted->baud,
         .before = (enum kiln_before)wanted->before,
         .after = (enum kiln_after)wanted->after,
-        .no_stub = wanted->no_stub,
+        .flasher = wanted->no_stub ? KILN_FLASHER_ROM : KILN_FLASHER_STUB,
         .connect_attempts = wanted->connect_attempts,
         .stub_dir = wanted->stub_dir,
         .reset_sequence = wanted->reset_sequence,

@@ -104,6 +104,17 @@ static enum kiln_before before_of(enum kiln_reset_before before)
     return before == KILN_RESET_BEFORE_TOUCH ? KILN_BEFORE_DEFAULT : (enum kiln_before)before;
 }
 
+/* A program in RAM would meet the helper there, and only the vendor's knows encryption. */
+static enum kiln_flasher flasher_of(const struct kiln_request *request)
+{
+    if (request->verb == KILN_VERB_RUN && request->image_count > 0)
+        return KILN_FLASHER_ROM;
+    for (size_t i = 0; request->encrypt != NULL && i < request->image_count; i++)
+        if (request->encrypt[i] && request->loader != KILN_LOADER_ROM)
+            return KILN_FLASHER_STUB;
+    return (enum kiln_flasher)request->loader;
+}
+
 static void fill_options(const struct kiln_job *job, struct kiln_loader_options *options)
 {
     const struct kiln_request *request = &job->request;
@@ -113,8 +124,7 @@ static void fill_options(const struct kiln_job *job, struct kiln_loader_options 
         .baud = request->baud,
         .before = before_of(request->before),
         .after = (enum kiln_after)kiln_job_after(job),
-        /* a program in RAM would meet the stub there */
-        .no_stub = request->no_stub || (request->verb == KILN_VERB_RUN && request->image_count > 0),
+        .flasher = flasher_of(request),
         .may_defer = (request->verb == KILN_VERB_FLASH && !request->full && !request->erase_all) ||
                      request->verb == KILN_VERB_VERIFY,
         .tolerant = request->verb == KILN_VERB_INFO,

@@ -10,6 +10,7 @@
 #include "chip/esp.h"
 #include "loader/loader.h"
 #include "wire/esp.h"
+#include "wire/flasher.h"
 #include "wire/slip.h"
 
 #include <kiln/esp.h>
@@ -41,7 +42,14 @@ struct kiln_esp {
     const struct kiln_esp_facts *facts;
     struct kiln_esp_security security;
     bool has_security;
-    bool stub;            /* a flasher stub runs, not the ROM */
+    bool stub;           /* a helper runs in RAM, not the ROM: the vendor's stub or ... */
+    bool flasher;        /* ... Kiln's own flasher */
+    bool flasher_failed; /* it did not start or died, and is not tried again */
+    uint32_t flasher_window, flasher_frame;
+    struct {
+        uint64_t address, len; /* len 0: nothing */
+        uint8_t md5[16];
+    } written;            /* by the flasher, and read back by it since */
     bool deferred;        /* it is not started before there is enough work for it */
     uint64_t rom_work;    /* bytes written or read while it is deferred */
     bool secure_download; /* the ROM answers only a few commands */
@@ -249,6 +257,8 @@ void kiln_esp_stub_dispose(struct kiln_esp_stub_image *image);
 KILN_MUST_USE enum kiln_status kiln_esp_stub_load(struct kiln_ctx *ctx, const char *user_dir,
                                                   const char *name,
                                                   struct kiln_esp_stub_image *out);
+/* What runs instead of the ROM. */
+const char *kiln_esp_helper_name(const struct kiln_esp *esp);
 /* Why no stub may run on this chip as it is, NULL if one may. */
 const char *kiln_esp_no_stub_reason(const struct kiln_esp *esp);
 /* Decides whether the stub can wait: unchanged flash and small edits need no more than the ROM. */
@@ -264,10 +274,53 @@ KILN_MUST_USE enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct ki
 /* Uploads and starts the stub if one may run; without one adds a note and stays with the ROM. */
 KILN_MUST_USE enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx);
 
+/* ---- Kiln's own flasher (esp_flasher.c, esp_flasher_image.c) ------------------------------------------- */
+
+struct kiln_flasher_image {
+    const char *chip;
+    const uint8_t *code;
+    size_t len;
+    uint32_t address; /* of the first byte, which is the entry */
+};
+
+/* NULL if this program was built without one for the chip. */
+const struct kiln_flasher_image *kiln_flasher_image(const char *chip);
+/* Whether it may and should run on this chip in this session. */
+bool kiln_esp_wants_flasher(const struct kiln_esp *esp);
+/* Uploads and starts it. If it does not come up, the chip must be reset, and it is not wanted any more. */
+KILN_MUST_USE enum kiln_status kiln_esp_start_flasher(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* Back into the boot ROM, where nothing else can do that. */
+void kiln_esp_flasher_reset(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
+/* What a range is to hold: FF from `len` on. `address` and `covers` are whole pages, `deflated` is raw deflate data. */
+struct kiln_esp_flasher_stream {
+    uint64_t address;
+    size_t len, covers;
+    const uint8_t *deflated;
+    size_t deflated_len;
+};
+
+/* Erases, writes and reads back; what was read back is then in esp->written. */
+KILN_MUST_USE enum kiln_status kiln_esp_flasher_write(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                      const struct kiln_esp_flasher_stream *stream,
+                                                      const struct kiln_progress *progress);
+KILN_MUST_USE enum kiln_status kiln_esp_flasher_erase(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                      uint64_t address, uint64_t len);
+/* MD5 of each `unit` bytes of the range, the first `each` bytes of it; `out` has room for all. */
+KILN_MUST_USE enum kiln_status kiln_esp_flasher_hash(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                     uint64_t address, uint64_t len, uint32_t unit,
+                                                     uint8_t *out, size_t each);
+KILN_MUST_USE enum kiln_status kiln_esp_flasher_read(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                     uint64_t address, uint8_t *bytes, size_t len,
+                                                     const struct kiln_progress *progress,
+                                                     uint64_t done);
+
 /* ---- flash (esp_spi.c, esp_flash.c, esp_read.c) ------------------------------------------------------------ */
 
 /* Connects the flash pins, reads its id, finds its size, tells the loader. */
 KILN_MUST_USE enum kiln_status kiln_esp_attach(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* The first of these alone. */
+KILN_MUST_USE enum kiln_status kiln_esp_attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx);
 
 /* One SPI flash command through the controller's registers. At most 64 bytes each way. */
 struct kiln_esp_spi_command {

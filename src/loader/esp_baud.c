@@ -145,9 +145,9 @@ static enum kiln_status prove(struct kiln_esp *esp, struct kiln_ctx *ctx, int pr
 enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
     uint32_t request = baud;
-    int probes = baud <= KILN_ESP_BOOT_BAUD          ? 0
-                 : esp->stub || esp->options.no_stub ? PROBES
-                                                     : PROBES_BEFORE_UPLOAD;
+    int probes = baud <= KILN_ESP_BOOT_BAUD                              ? 0
+                 : esp->stub || esp->options.flasher == KILN_FLASHER_ROM ? PROBES
+                                                                         : PROBES_BEFORE_UPLOAD;
 
     if (esp->secure_download && (esp->facts->flags & KILN_ESP_SDM_NO_BAUD)) {
         kiln_esp_note(esp, "the rate stays at %u baud in secure download mode",

@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD_MAX    64u
-#define REPLIES_MAX 100 /* stale ones that are passed over */
-#define REG_BATCH   32u
+#define HEAD_MAX         64u
+#define REPLIES_MAX      100 /* stale ones that are passed over */
+#define REG_BATCH        32u
+#define FLASHER_DATA_MAX (REG_BATCH * KILN_ESP_WRITE_REG_LEN)
 
 /* Twice the time that `len` bytes take on the wire at the present rate: drivers buffer. */
 static uint32_t wire_ms(const struct kiln_esp *esp, size_t len)
@@ -108,7 +109,11 @@ static enum kiln_status await_reply(struct kiln_esp *esp, struct kiln_ctx *ctx, 
                                     struct kiln_esp_reply *out_reply)
 {
     for (int i = 0; i < REPLIES_MAX; i++) {
+        struct kiln_flasher_reply checked;
+
         KILN_TRY(take_frame(esp, ctx));
+        if (esp->flasher && !kiln_flasher_parse(esp->rx.frame, esp->rx.len, &checked))
+            continue;
         if (!kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, out_reply))
             continue;
         if (out_reply->op == op || refuses_unknown(esp, out_reply)) {
@@ -126,6 +131,7 @@ static enum kiln_status attempt(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                 struct kiln_esp_reply *out_reply)
 {
     uint8_t head[KILN_ESP_HEADER_LEN + HEAD_MAX];
+    uint8_t sealed[sizeof head + FLASHER_DATA_MAX + KILN_FLASHER_CRC];
     uint32_t checksum = call->checksum ? kiln_esp_checksum(call->data, call->data_len) : 0;
     uint64_t saved;
     enum kiln_status status;
@@ -133,8 +139,20 @@ static enum kiln_status attempt(struct kiln_esp *esp, struct kiln_ctx *ctx,
     kiln_esp_put_header(head, call->op, call->head_len + call->data_len, checksum);
     if (call->head_len > 0)
         memcpy(head + KILN_ESP_HEADER_LEN, call->head, call->head_len);
-    KILN_TRY(write_frame(esp, ctx, head, KILN_ESP_HEADER_LEN + call->head_len, call->data,
-                         call->data_len));
+    if (esp->flasher) {
+        size_t len = KILN_ESP_HEADER_LEN + call->head_len;
+
+        if (call->data_len > FLASHER_DATA_MAX)
+            return kiln_fail(ctx, KILN_E_UNSUPPORTED, "the flasher does not %s", call->what);
+        memcpy(sealed, head, len);
+        if (call->data_len > 0)
+            memcpy(sealed + len, call->data, call->data_len);
+        KILN_TRY(write_frame(esp, ctx, sealed, kiln_flasher_seal(sealed, len + call->data_len),
+                             NULL, 0));
+    } else {
+        KILN_TRY(write_frame(esp, ctx, head, KILN_ESP_HEADER_LEN + call->head_len, call->data,
+                             call->data_len));
+    }
     saved = kiln_deadline_narrow(ctx, timeout_ms);
     status = await_reply(esp, ctx, call->op, out_reply);
     kiln_deadline_restore(ctx, saved);

@@ -11,6 +11,7 @@
 #define ATTEMPTS_DEFAULT 7u
 #define SYNCS_PER_RESET  5
 #define SYNC_REPLIES     7 /* that follow the first one */
+#define ROM_START_MS     150u
 
 enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                        const struct kiln_reset_sequence *sequence)
@@ -37,13 +38,23 @@ enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx)
                                        .timeout_ms = timeout_ms,
                                        .what = "synchronise"};
     struct kiln_esp_reply reply;
-    bool stub;
+    bool stub, flasher = esp->flasher;
+    enum kiln_status status;
 
     kiln_esp_put_sync(body);
-    KILN_TRY(kiln_esp_exchange(esp, ctx, &call, &reply));
+    esp->flasher = false; /* whoever is there answers this */
+    status = kiln_esp_exchange(esp, ctx, &call, &reply);
+    if (status != KILN_OK) {
+        esp->flasher = flasher;
+        return status;
+    }
+    if (reply.value == KILN_FLASHER_MAGIC) {
+        esp->stub = esp->flasher = true;
+        return KILN_OK;
+    }
     stub = reply.value == 0;
     for (int i = 0; i < SYNC_REPLIES; i++) {
-        enum kiln_status status = kiln_esp_next_frame(esp, ctx, timeout_ms / 2, "synchronise");
+        status = kiln_esp_next_frame(esp, ctx, timeout_ms / 2, "synchronise");
 
         if (status == KILN_E_TIMEOUT && !kiln_deadline_passed(ctx))
             break;
@@ -281,6 +292,11 @@ enum kiln_status kiln_esp_find(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     KILN_TRY(to_boot_rate(esp, ctx));
     KILN_TRY(kiln_esp_enter(esp, ctx));
+    if (esp->flasher) { /* left by somebody who could not reset the chip */
+        kiln_esp_flasher_reset(esp, ctx);
+        KILN_TRY(kiln_sleep_ms(ctx, ROM_START_MS));
+        KILN_TRY(kiln_esp_resync(esp, ctx));
+    }
     if (esp->chip == NULL)
         KILN_TRY(kiln_esp_detect(esp, ctx));
     esp->found_stub = esp->stub;
@@ -327,8 +343,15 @@ static bool line_trouble(struct kiln_ctx *ctx, enum kiln_status status)
 
 enum kiln_status kiln_esp_equip(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
+    bool flasher_failed = esp->flasher_failed;
     enum kiln_status status = equip_once(esp, ctx, baud);
 
+    /* Only a reset gets the chip out of a flasher that did not come up. */
+    if (status != KILN_OK && esp->flasher_failed != flasher_failed && esp->entered != NULL &&
+        kiln_esp_may_retry(ctx, status)) {
+        KILN_TRY(kiln_esp_find(esp, ctx));
+        status = equip_once(esp, ctx, baud);
+    }
     /* A lost reply is no reason to go slower, and without reset lines there is no other way. */
     if (status != KILN_OK && kiln_esp_may_retry(ctx, status) &&
         (esp->baud == KILN_ESP_BOOT_BAUD || esp->entered == NULL)) {
@@ -361,6 +384,7 @@ enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, u
 static enum kiln_status start_over(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
     esp->options.may_defer = false;
+    esp->written.len = 0;
     if (esp->entered == NULL)
         return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_LOWER_BAUD,
                               "the board does not answer any more and cannot be reset over this "
@@ -371,11 +395,11 @@ static enum kiln_status start_over(struct kiln_esp *esp, struct kiln_ctx *ctx, u
 
 enum kiln_status kiln_esp_recover(struct kiln_esp *esp, struct kiln_ctx *ctx, unsigned attempt_no)
 {
-    bool stub = esp->stub;
+    bool stub = esp->stub, flasher = esp->flasher;
     uint32_t slower = kiln_esp_slower(esp->baud);
     enum kiln_status status = kiln_esp_resync(esp, ctx);
 
-    if (status == KILN_OK && esp->stub == stub) {
+    if (status == KILN_OK && esp->stub == stub && esp->flasher == flasher) {
         bool step_down = attempt_no > 1 && slower >= KILN_ESP_BOOT_BAUD &&
                          (kiln_link_caps(esp->link) & KILN_LINK_BAUD) && esp->stub;
 
@@ -387,5 +411,9 @@ enum kiln_status kiln_esp_recover(struct kiln_esp *esp, struct kiln_ctx *ctx, un
     }
     if (status != KILN_OK && !kiln_esp_may_retry(ctx, status))
         return status;
+    if (flasher && !esp->flasher_failed)
+        kiln_log(ctx, KILN_LOG_INFO, "loader",
+                 "Kiln's own flasher does not answer any more: going on without it");
+    esp->flasher_failed = esp->flasher_failed || flasher;
     return start_over(esp, ctx, slower >= KILN_ESP_BOOT_BAUD ? slower : esp->baud);
 }

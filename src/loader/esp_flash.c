@@ -107,6 +107,8 @@ static enum kiln_status erase_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, 
     const uint32_t words[2] = {(uint32_t)address, (uint32_t)len};
     uint32_t size;
 
+    if (esp->flasher)
+        return kiln_esp_flasher_erase(esp, ctx, address, len);
     if (esp->stub)
         return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_REGION, words, 2,
                               kiln_esp_time_for(esp, esp->timing.erase_per_mb_ms, len),
@@ -124,6 +126,7 @@ static enum kiln_status erase_range(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 {
     uint64_t end = address + len;
 
+    esp->written.len = 0;
     while (address < end) {
         uint64_t stop = KILN_MIN(kiln_round_down(address + ERASE_STRIDE, ERASE_STRIDE), end);
         enum kiln_status status = KILN_OK;
@@ -161,7 +164,7 @@ enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, struct kiln_ctx *c
 
     KILN_TRY(kiln_esp_check_range(esp, ctx, 0, 0));
     KILN_TRY(kiln_esp_stub_now(esp, ctx));
-    if (!esp->stub)
+    if (!esp->stub || esp->flasher)
         return erase_range(esp, ctx, 0, esp->flash_size, NULL, 0);
     return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_FLASH, NULL, 0, esp->timing.erase_all_ms,
                           "erase the whole flash");
@@ -432,6 +435,55 @@ static enum kiln_status write_encrypted(struct kiln_esp *esp, struct kiln_ctx *c
     return KILN_OK;
 }
 
+/* ---- through Kiln's own flasher ---- */
+
+static enum kiln_status deflate_all(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                    const uint8_t *bytes, struct kiln_esp_flasher_stream *stream,
+                                    uint8_t **out_deflated)
+{
+    struct libdeflate_compressor *compressor =
+        libdeflate_alloc_compressor(esp->baud <= SLOW_BAUD ? DEFLATE_SLOW_LEVEL : DEFLATE_LEVEL);
+    size_t room = libdeflate_deflate_compress_bound(compressor, stream->len);
+
+    *out_deflated = malloc(room);
+    if (compressor != NULL && *out_deflated != NULL)
+        stream->deflated_len =
+            libdeflate_deflate_compress(compressor, bytes, stream->len, *out_deflated, room);
+    libdeflate_free_compressor(compressor);
+    stream->deflated = *out_deflated;
+    return stream->deflated_len > 0 ? KILN_OK : kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
+}
+
+/* A flasher that died leaves the work to what serves in its place: then *out_done is false and the status OK. */
+static enum kiln_status write_by_flasher(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                         uint64_t address, const uint8_t *bytes, size_t len,
+                                         const struct kiln_progress *progress, uint64_t *wire,
+                                         bool *out_done)
+{
+    struct kiln_esp_flasher_stream stream = {.address = address, .len = len, .covers = len};
+    uint8_t *deflated = NULL;
+    enum kiln_status status;
+
+    while (stream.len > 1 && bytes[stream.len - 1] == 0xff)
+        stream.len--;
+    *out_done = true;
+    status = deflate_all(esp, ctx, bytes, &stream, &deflated);
+    for (unsigned i = 1; status == KILN_OK && *out_done; i++) {
+        *wire += stream.deflated_len;
+        status = kiln_esp_flasher_write(esp, ctx, &stream, progress);
+        if (i == STREAM_TRIES || !stream_may_retry(ctx, status, i))
+            break;
+        kiln_log(ctx, KILN_LOG_INFO, "loader", "%s; sending again from 0x%llx", ctx->error.message,
+                 (unsigned long long)address);
+        status = kiln_esp_recover(esp, ctx, i);
+        *out_done = esp->flasher;
+    }
+    free(deflated);
+    if (status == KILN_E_NAK && ctx->error.hint == KILN_HINT_NONE)
+        ctx->error.hint = KILN_HINT_RETRY_WRITE;
+    return status == KILN_OK ? KILN_OK : failed_at(ctx, address, "writing from");
+}
+
 enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
                                    const uint8_t *bytes, size_t len,
                                    struct kiln_esp_write_form form,
@@ -440,12 +492,20 @@ enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx, u
     size_t at = 0;
 
     *out_wire = 0;
+    esp->written.len = 0;
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
     if (form.encrypted)
         return write_encrypted(esp, ctx, address, bytes, len, form, progress, out_wire);
     if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
         return kiln_fail(ctx, KILN_E_ARG, "only whole pages of 4096 bytes can be written");
     KILN_TRY(kiln_esp_stub_for(esp, ctx, len));
+    if (esp->flasher && !form.plain) {
+        bool done;
+
+        KILN_TRY(write_by_flasher(esp, ctx, address, bytes, len, progress, out_wire, &done));
+        if (done)
+            return KILN_OK;
+    }
     while (at < len) {
         size_t n = blank_run(bytes + at, len - at);
         struct stream stream = {
@@ -477,10 +537,9 @@ enum kiln_status kiln_esp_write(struct kiln_loader *self, struct kiln_ctx *ctx, 
 
 /* ---- digest ---- */
 
-enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
-                                 uint64_t len, uint8_t out_md5[16])
+static enum kiln_status digest_once(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
+                                    uint64_t len, uint8_t out_md5[16])
 {
-    struct kiln_esp *esp = kiln_esp_of(self);
     const uint32_t words[4] = {(uint32_t)address, (uint32_t)len, 0, 0};
     uint8_t head[sizeof words];
     const struct kiln_esp_call call = {.op = KILN_ESP_FLASH_MD5,
@@ -490,22 +549,33 @@ enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx,
                                            kiln_esp_time_for(esp, esp->timing.md5_per_mb_ms, len),
                                        .tries = 1,
                                        .what = "compute the MD5 of the flash"};
+    struct kiln_esp_reply reply;
+    enum kiln_esp_verdict verdict;
+    unsigned error = 0;
+
+    if (esp->flasher && len > 0)
+        return kiln_esp_flasher_hash(esp, ctx, address, len, (uint32_t)len, out_md5, 16);
+    kiln_esp_put_words(head, words, 4);
+    KILN_TRY(kiln_esp_exchange(esp, ctx, &call, &reply));
+    verdict = kiln_esp_parse_md5(&reply, out_md5, &error);
+    return kiln_esp_refused(esp, ctx, verdict, error, call.what);
+}
+
+enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                 uint64_t len, uint8_t out_md5[16])
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
     enum kiln_status status = KILN_OK;
 
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
     if (!(esp->info.caps & KILN_CAP_DIGEST))
         return kiln_fail(ctx, KILN_E_UNSUPPORTED, "this boot ROM computes no MD5");
-    kiln_esp_put_words(head, words, 4);
+    if (esp->written.len == len && esp->written.address == address) {
+        memcpy(out_md5, esp->written.md5, sizeof esp->written.md5);
+        return KILN_OK;
+    }
     for (unsigned i = 1; i <= STREAM_TRIES; i++) {
-        struct kiln_esp_reply reply;
-        enum kiln_esp_verdict verdict;
-        unsigned error = 0;
-
-        status = kiln_esp_exchange(esp, ctx, &call, &reply);
-        if (status == KILN_OK) {
-            verdict = kiln_esp_parse_md5(&reply, out_md5, &error);
-            status = kiln_esp_refused(esp, ctx, verdict, error, call.what);
-        }
+        status = digest_once(esp, ctx, address, len, out_md5);
         if (i == STREAM_TRIES || !kiln_esp_may_retry(ctx, status))
             break;
         KILN_TRY(kiln_esp_recover(esp, ctx, i));

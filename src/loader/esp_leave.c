@@ -105,7 +105,7 @@ static enum kiln_status soft_reset(struct kiln_esp *esp, struct kiln_ctx *ctx)
     const uint32_t run = 1;
 
     if (esp->stub) {
-        if (!(esp->facts->flags & KILN_ESP_SOFT_RESET))
+        if (esp->flasher || !(esp->facts->flags & KILN_ESP_SOFT_RESET))
             return kiln_fail(ctx, KILN_E_UNSUPPORTED,
                              "the flasher stub cannot start the application of this chip");
         return kiln_esp_words(esp, ctx, KILN_ESP_RUN_USER_CODE, NULL, 0, 1000,
@@ -121,7 +121,7 @@ static enum kiln_status finish_writing(struct kiln_esp *esp, struct kiln_ctx *ct
 {
     const uint32_t stay = 1;
 
-    if (!esp->wrote || !esp->stub)
+    if (!esp->wrote || !esp->stub || esp->flasher)
         return KILN_OK;
     esp->wrote = false;
     return kiln_esp_words(esp, ctx, KILN_ESP_FLASH_END, &stay, 1, 0, "finish writing the flash");
@@ -130,6 +130,10 @@ static enum kiln_status finish_writing(struct kiln_esp *esp, struct kiln_ctx *ct
 /* Whoever comes next speaks the boot rate. */
 static enum kiln_status boot_rate(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
+    if (esp->flasher) { /* nobody else speaks its language */
+        kiln_esp_flasher_reset(esp, ctx);
+        return KILN_OK;
+    }
     return esp->baud == KILN_ESP_BOOT_BAUD ? KILN_OK
                                            : kiln_esp_change_baud(esp, ctx, KILN_ESP_BOOT_BAUD);
 }

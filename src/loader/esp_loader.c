@@ -115,8 +115,10 @@ void kiln_esp_fill_info(struct kiln_esp *esp)
     struct kiln_target_info *target = &esp->info;
     bool minimal = !esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL) != 0;
 
-    snprintf(target->loader, sizeof target->loader, esp->stub ? "flasher stub" : "%s boot ROM",
-             esp->chip->title);
+    if (esp->stub)
+        snprintf(target->loader, sizeof target->loader, "%s", kiln_esp_helper_name(esp));
+    else
+        snprintf(target->loader, sizeof target->loader, "%s boot ROM", esp->chip->title);
     target->flash_id = esp->flash_id;
     target->revision =
         esp->secure_download || esp->facts->minor.part[0].width == 0 ? -1 : (int32_t)esp->revision;

@@ -85,6 +85,16 @@ static enum kiln_status read_slow(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
     return KILN_OK;
 }
 
+static enum kiln_status read_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
+                                   uint8_t *bytes, size_t len, const struct kiln_progress *progress,
+                                   uint64_t done)
+{
+    if (esp->flasher)
+        return kiln_esp_flasher_read(esp, ctx, address, bytes, len, progress, done);
+    return esp->stub ? read_stream(esp, ctx, address, bytes, len, progress, done)
+                     : read_slow(esp, ctx, address, bytes, len, progress, done);
+}
+
 enum kiln_status kiln_esp_read(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                                uint8_t *bytes, size_t len, const struct kiln_progress *progress)
 {
@@ -100,8 +110,7 @@ enum kiln_status kiln_esp_read(struct kiln_loader *self, struct kiln_ctx *ctx, u
         enum kiln_status status = KILN_OK;
 
         for (unsigned i = 1; i <= READ_TRIES; i++) {
-            status = esp->stub ? read_stream(esp, ctx, address + at, bytes + at, n, progress, at)
-                               : read_slow(esp, ctx, address + at, bytes + at, n, progress, at);
+            status = read_piece(esp, ctx, address + at, bytes + at, n, progress, at);
             if (i == READ_TRIES || !kiln_esp_may_retry(ctx, status))
                 break;
             KILN_TRY(kiln_esp_recover(esp, ctx, i));

@@ -185,11 +185,13 @@ static enum kiln_status check_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return KILN_OK;
 }
 
-static enum kiln_status attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
+enum kiln_status kiln_esp_attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     uint32_t pins[2] = {esp->pins, 0};
     const uint32_t nothing[4] = {0, 0, 0, 0};
 
+    if (esp->flasher)
+        return KILN_OK; /* the ROM has done it */
     if (!esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL))
         return kiln_esp_words(esp, ctx, KILN_ESP_FLASH_BEGIN, nothing, 4, 0,
                               "connect the flash pins");
@@ -244,10 +246,11 @@ enum kiln_status kiln_esp_attach(struct kiln_esp *esp, struct kiln_ctx *ctx)
     uint32_t parameters[6] = {0, 0, KILN_ESP_FLASH_BLOCK, KILN_ESP_FLASH_PAGE, 256, 0xffff};
 
     KILN_TRY(check_pins(esp, ctx));
-    KILN_TRY(attach_pins(esp, ctx));
+    KILN_TRY(kiln_esp_attach_pins(esp, ctx));
     KILN_TRY(find_size(esp, ctx));
     parameters[1] = (uint32_t)esp->flash_size;
-    if (!esp->has_flash || (!esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL)))
+    if (!esp->has_flash || esp->flasher ||
+        (!esp->stub && (esp->facts->flags & KILN_ESP_ROM_MINIMAL)))
         return KILN_OK;
     return kiln_esp_words(esp, ctx, KILN_ESP_SPI_SET_PARAMS, parameters, 6, 0,
                           "take the size of the flash");

@@ -9,6 +9,11 @@
 
 #define GREETING_MS 1000u
 
+const char *kiln_esp_helper_name(const struct kiln_esp *esp)
+{
+    return esp->flasher ? "Kiln's flasher" : "flasher stub";
+}
+
 /* Why none may run on this chip, or NULL. */
 const char *kiln_esp_no_stub_reason(const struct kiln_esp *esp)
 {
@@ -108,15 +113,19 @@ void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
     struct kiln_esp_stub_image image;
 
     esp->deferred = false;
-    if (!esp->options.may_defer || esp->stub || esp->options.no_stub ||
+    if (!esp->options.may_defer || esp->stub || esp->options.flasher == KILN_FLASHER_ROM ||
         kiln_esp_no_stub_reason(esp) != NULL || esp->port != KILN_ESP_PORT_UART ||
         esp->options.after == KILN_AFTER_STAY_STUB || (esp->facts->flags & KILN_ESP_ROM_MINIMAL))
         return;
+    esp->rom_work = 0;
+    if (kiln_esp_wants_flasher(esp)) {
+        esp->deferred = true;
+        return;
+    }
     if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->facts, esp->revision),
                            &image) == KILN_OK) {
         kiln_esp_stub_dispose(&image);
         esp->deferred = true;
-        esp->rom_work = 0;
     }
     kiln_error_clear(ctx); /* starting it will tell that there is none */
 }
@@ -124,6 +133,7 @@ void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
 enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     uint32_t slower = kiln_esp_slower(esp->baud);
+    bool flasher_failed = esp->flasher_failed;
 
     if (!esp->deferred)
         return KILN_OK;
@@ -131,14 +141,29 @@ enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
     if (kiln_esp_start_stub(esp, ctx) != KILN_OK) {
         if (esp->entered == NULL || !kiln_esp_may_retry(ctx, ctx->error.status))
             return ctx->error.status;
-        KILN_TRY(kiln_esp_bring_up(esp, ctx, slower >= KILN_ESP_BOOT_BAUD ? slower : esp->baud));
+        if (slower < KILN_ESP_BOOT_BAUD || esp->flasher_failed != flasher_failed)
+            slower = esp->baud;
+        KILN_TRY(kiln_esp_bring_up(esp, ctx, slower));
         kiln_error_clear(ctx);
     }
     KILN_TRY(kiln_esp_speed_up(esp, ctx));
     esp->info.baud = esp->baud;
     if (esp->stub)
-        snprintf(esp->info.loader, sizeof esp->info.loader, "flasher stub");
-    return kiln_esp_attach(esp, ctx);
+        snprintf(esp->info.loader, sizeof esp->info.loader, "%s", kiln_esp_helper_name(esp));
+    return esp->flasher ? KILN_OK : kiln_esp_attach(esp, ctx); /* the ROM did that already */
+}
+
+/* The flasher erases and programs a page as fast, but takes it compressed and without a pause. */
+#define FLASHER_START_MS 30u
+#define FLASHER_SAVES_MS 25u
+
+static uint64_t good_for_rom_not_flasher(const struct kiln_esp *esp)
+{
+    uint64_t upload = kiln_flasher_image(esp->chip->name)->len;
+    uint64_t start_ms = FLASHER_START_MS + upload * 10000 / esp->baud;
+
+    return start_ms / (FLASHER_SAVES_MS + KILN_ESP_FLASH_PAGE * 5000u / esp->baud) *
+           KILN_ESP_FLASH_PAGE;
 }
 
 /* Bytes for which the ROM is no slower than stub and upload together. */
@@ -147,6 +172,8 @@ static uint64_t good_for_rom(const struct kiln_esp *esp)
     uint32_t upload_ms = UPLOAD_MS + (uint32_t)((uint64_t)UPLOAD_BYTES * 10000 / esp->baud);
     uint32_t page_ms = ROM_PAGE_MS + KILN_ESP_FLASH_PAGE * 5000u / esp->baud;
 
+    if (kiln_esp_wants_flasher(esp))
+        return good_for_rom_not_flasher(esp);
     return (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / page_ms);
 }
 
@@ -169,8 +196,8 @@ enum kiln_status kiln_esp_prepare(struct kiln_loader *self, struct kiln_ctx *ctx
 
 enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    const char *reason =
-        esp->options.no_stub ? "the stub was switched off" : kiln_esp_no_stub_reason(esp);
+    const char *reason = esp->options.flasher == KILN_FLASHER_ROM ? "the stub was switched off"
+                                                                  : kiln_esp_no_stub_reason(esp);
     struct kiln_esp_stub_image image;
     enum kiln_status status;
 
@@ -180,6 +207,8 @@ enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
         kiln_esp_note(esp, "%s: only the boot ROM is used, which is slower", reason);
         return KILN_OK;
     }
+    if (kiln_esp_wants_flasher(esp))
+        return kiln_esp_start_flasher(esp, ctx);
     if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->facts, esp->revision),
                            &image) != KILN_OK) {
         kiln_esp_note(esp, "no flasher stub (%s): only the boot ROM is used, which is slower",

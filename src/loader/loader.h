@@ -90,12 +90,20 @@ enum kiln_after {
     KILN_AFTER_WATCHDOG
 };
 
+/* What serves on a chip that can run a helper in its RAM. */
+enum kiln_flasher {
+    KILN_FLASHER_AUTO, /* Kiln's own where it was proven, else the vendor's stub, else the ROM */
+    KILN_FLASHER_ROM,
+    KILN_FLASHER_STUB, /* the vendor's, else the ROM */
+    KILN_FLASHER_KILN  /* as AUTO, but also where it was not proven */
+};
+
 struct kiln_loader_options {
     const char *chip; /* what the user says it is, or NULL */
     uint32_t baud;    /* wished rate for data, 0: the best the link holds */
     enum kiln_before before;
     enum kiln_after after;
-    bool no_stub;
+    enum kiln_flasher flasher;
     bool
         may_defer; /* the work may turn out to be small: helpers on the chip are started when it does not */
     bool tolerant; /* the work only looks: what the device refuses to tell is noted and left out */

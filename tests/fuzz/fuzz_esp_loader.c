@@ -533,7 +533,9 @@ static void begin(struct hostile *h, const uint8_t *data, size_t size,
     h->end = data + size;
     h->seed = (uint32_t)size;
     *options = (struct kiln_loader_options){.stub_dir = stub_folder(), .connect_attempts = 2};
-    options->no_stub = (data[0] & 8) != 0;
+    options->flasher = (data[0] & 8) != 0 ? KILN_FLASHER_ROM
+                       : size % 2 == 0    ? KILN_FLASHER_STUB
+                                          : KILN_FLASHER_AUTO;
     options->may_defer = (data[0] & 16) != 0;
     options->tolerant = (data[0] & 32) != 0;
     options->chip = (data[0] & 64) != 0 ? h->chip->name : NULL;

@@ -59,8 +59,8 @@ said "kiln flash -d usb:1-1 'a b.bin'   # STM32  BOOTLOADER, serial 3267354E3231
 command=$(sed -n 's/^  \(kiln .*usb:1-2.*\)$/\1/p' log)
 on "$two" 0 sh -c "$command"
 cmp -n "$(wc -c <"$image")" "$image" two.bin || fail "the pasted command: $command"
-on "$two" 4 kiln verify --device=usb:0483:df11 --no-stub 'a b.bin'
-said "kiln verify -d usb:1-2 --no-stub 'a b.bin'   #"
+on "$two" 4 kiln verify --device=usb:0483:df11 --loader rom 'a b.bin'
+said "kiln verify -d usb:1-2 --loader rom 'a b.bin'   #"
 on "$two" 4 sh -c 'kiln info -d usb:0483:df11 --json >error.json; status=$?; cat error.json; exit $status'
 python3 -c 'import json
 error = json.load(open("error.json"))

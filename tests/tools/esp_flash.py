@@ -123,7 +123,7 @@ class Board:
 
 def header_is_patched():
     for chip in CHIPS.values():
-        for stub in ((), ("--no-stub",)):
+        for stub in ((), ("--loader", "rom")):
             if chip.id is None and stub:
                 continue  # that ROM cannot erase a single sector
             board = Board(chip.name, 4)
@@ -265,7 +265,7 @@ def images_for_others_are_refused():
 
 def files_are_encrypted():
     for chip in (CHIPS["esp32"], CHIPS["esp32c3"], CHIPS["esp32s3"], CHIPS["esp32c6"]):
-        for stub in ((), ("--no-stub",)):
+        for stub in ((), ("--loader", "rom")):
             align = 1024 if stub else 32 if chip.name == "esp32" else 16  # a ROM takes whole blocks
             if chip.name == "esp32" and stub:
                 continue
@@ -310,8 +310,8 @@ def encryption_is_refused_where_it_cannot_be():
     said = kiln("flash", "--force", "--encrypt", "boot.bin@0x1010", "-d", "sim:esp32c3?variant=encrypted", status=2)
     says(said, "begins at a multiple of 4096 bytes")
     save("esp32.bin", image(CHIPS["esp32"]))
-    said = kiln("flash", "--encrypt", "--no-stub", "esp32.bin", "-d", "sim:esp32?variant=encrypted", status=9)
-    says(said, "this bootloader cannot do", "without --no-stub")
+    said = kiln("flash", "--encrypt", "--loader", "rom", "esp32.bin", "-d", "sim:esp32?variant=encrypted", status=9)
+    says(said, "this bootloader cannot do", "without --loader rom")
     said = kiln("flash", "--encrypt", "esp32.bin", "-d", "sim:esp8266", "--force", status=9)
     says(said, "cannot")
     said = kiln("flash", "data.bin@0x900", "--encrypt-file", "boot.bin@0", "-d", "sim:esp32c3?variant=encrypted", status=2)

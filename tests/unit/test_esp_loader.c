@@ -133,15 +133,17 @@ static void a_running_board_is_reset_and_identified(void **state)
     unplug(&bench);
 }
 
-static void round_trip(const char *board, bool no_stub, size_t len)
+static void round_trip(const char *board, enum kiln_flasher flasher, size_t len)
 {
     struct bench bench;
     uint8_t *bytes = firmware(len, 40);
     uint8_t *back = malloc(len);
 
     plug_in(&bench, board);
-    bench.options.no_stub = no_stub;
+    bench.options.flasher = flasher;
     must(&bench, connect(&bench));
+    if (flasher == KILN_FLASHER_AUTO)
+        assert_string_equal(info(&bench)->loader, "Kiln's flasher");
     write_and_check(&bench, 0x10000, bytes, len);
     if (info(&bench)->caps & KILN_CAP_READ) {
         must(&bench, bench.loader->ops->read(bench.loader, &bench.ctx, 0x10000, back, len, NULL));
@@ -159,19 +161,94 @@ static void round_trip(const char *board, bool no_stub, size_t len)
 static void everything_works_through_the_stub(void **state)
 {
     (void)state;
-    round_trip("esp32", false, 0x51000);
+    round_trip("esp32", KILN_FLASHER_STUB, 0x51000);
+}
+
+static void everything_works_through_our_flasher(void **state)
+{
+    (void)state;
+    round_trip("esp32", KILN_FLASHER_AUTO, 0x51000);
+    round_trip("esp32c3", KILN_FLASHER_AUTO, 0x51000);
+}
+
+/* It is silent after the upload, or says that its code is another. */
+static void a_flasher_that_fails_gives_way_to_the_stub(void **state)
+{
+    static const char *const boards[] = {"esp32?variant=dead-flasher",
+                                         "esp32c3?variant=odd-flasher"};
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(boards); i++)
+        for (int defer = 0; defer < 2; defer++) {
+            struct bench bench;
+            uint8_t *bytes = firmware(0x20000, 20);
+
+            plug_in(&bench, boards[i]);
+            bench.options.may_defer = defer != 0;
+            must(&bench, connect(&bench));
+            write_and_check(&bench, 0x20000, bytes, 0x20000);
+            assert_string_equal(info(&bench)->loader, "flasher stub");
+            assert_true(elapsed_ms(&bench) < 6000);
+            free(bytes);
+            unplug(&bench);
+        }
+}
+
+/* The next session finds the ROM, whoever it is. */
+static void a_flasher_without_reset_lines_goes_back_to_the_rom(void **state)
+{
+    struct bench bench;
+    uint8_t *bytes = firmware(0x8000, 8);
+
+    (void)state;
+    plug_in(&bench, "esp32?boot=download");
+    bench.options.before = KILN_BEFORE_NO_RESET;
+    bench.options.after = KILN_AFTER_STAY;
+    must(&bench, connect(&bench));
+    assert_string_equal(info(&bench)->loader, "Kiln's flasher");
+    write_and_check(&bench, 0, bytes, 0x8000);
+    must(&bench, bench.loader->ops->leave(bench.loader, &bench.ctx));
+    bench.loader->ops->free(bench.loader);
+    bench.options.flasher = KILN_FLASHER_ROM;
+    must(&bench, connect(&bench));
+    assert_non_null(strstr(info(&bench)->loader, "boot ROM"));
+    in_flash(&bench, 0, bytes, 0x8000);
+    free(bytes);
+    unplug(&bench);
+}
+
+/* Data that does not compress takes the time of the wire at 115200, whatever has to be erased, and hardly more. */
+static void a_long_write_keeps_the_wire_busy(void **state)
+{
+    struct bench bench;
+    uint8_t *bytes = firmware(0x18000, 256);
+    uint64_t before_ms, spent_ms, wire_ms = 0x18000ull * 10 * 1000 / 115200;
+    size_t size;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.options.baud = 115200;
+    must(&bench, connect(&bench));
+    memset(bench.board->ops->flash(bench.board, &size), 0, 4u << 20);
+    before_ms = elapsed_ms(&bench);
+    write_and_check(&bench, 0x1000, bytes, 0x18000);
+    spent_ms = elapsed_ms(&bench) - before_ms;
+    print_message("%u ms, the wire alone %u ms\n", (unsigned)spent_ms, (unsigned)wire_ms);
+    assert_in_range(spent_ms, wire_ms, wire_ms * 103 / 100);
+    free(bytes);
+    unplug(&bench);
 }
 
 static void everything_works_through_the_rom_alone(void **state)
 {
     (void)state;
-    round_trip("esp32", true, 0x9000);
+    round_trip("esp32", KILN_FLASHER_ROM, 0x9000);
 }
 
 static void other_chips_work_through_their_roms(void **state)
 {
     (void)state;
-    round_trip("esp32c3", true, 0x5000);
+    round_trip("esp32c3", KILN_FLASHER_ROM, 0x5000);
 }
 
 /* Everything around the written sectors, byte for byte: a verify of the data alone does not see it. */
@@ -184,7 +261,7 @@ static void neighbours_stay(const char *board, bool no_stub, uint64_t address, s
     size_t size;
 
     plug_in(&bench, board);
-    bench.options.no_stub = no_stub;
+    bench.options.flasher = no_stub ? KILN_FLASHER_ROM : KILN_FLASHER_STUB;
     must(&bench, connect(&bench));
     flash = bench.board->ops->flash(bench.board, &size);
     memset(flash, 0x5a, size);
@@ -231,7 +308,7 @@ static void a_single_sector_is_refused_where_it_would_take_its_neighbour(void **
 
     (void)state;
     plug_in(&bench, "esp8266");
-    bench.options.no_stub = true;
+    bench.options.flasher = KILN_FLASHER_ROM;
     must(&bench, connect(&bench));
     flash = bench.board->ops->flash(bench.board, &size);
     memset(flash, 0x5a, size);
@@ -298,7 +375,7 @@ static void the_flash_chip_seldom_waits(void **state)
     unplug(&bench);
 }
 
-/* Two pages are quicker through the ROM, and many never are, not even the first two. */
+/* A page is quicker through the ROM, and many never are, not even the first. */
 static void the_whole_work_decides_about_the_stub(void **state)
 {
     struct bench bench;
@@ -311,8 +388,8 @@ static void the_whole_work_decides_about_the_stub(void **state)
         must(&bench, connect(&bench));
         assert_non_null(strstr(info(&bench)->loader, "ROM"));
         must(&bench,
-             bench.loader->ops->prepare(bench.loader, &bench.ctx, many ? 256u << 10 : 8192));
-        assert_true((strstr(info(&bench)->loader, "stub") != NULL) == (many != 0));
+             bench.loader->ops->prepare(bench.loader, &bench.ctx, many ? 256u << 10 : 4096));
+        assert_true((strstr(info(&bench)->loader, "boot ROM") == NULL) == (many != 0));
         unplug(&bench);
     }
 }
@@ -324,7 +401,7 @@ static void a_range_outside_the_flash_is_refused(void **state)
 
     (void)state;
     plug_in(&bench, "esp32");
-    bench.options.no_stub = true;
+    bench.options.flasher = KILN_FLASHER_ROM;
     must(&bench, connect(&bench));
     assert_int_equal(
         bench.loader->ops->write(bench.loader, &bench.ctx, 0x400000, page, sizeof page, NULL),
@@ -366,7 +443,7 @@ static void a_custom_reset_string_brings_the_chip_in(void **state)
 
     (void)state;
     plug_in(&bench, "esp32");
-    bench.options.no_stub = true;
+    bench.options.flasher = KILN_FLASHER_ROM;
     bench.options.reset_sequence = "D0|R1|W0.1|D1|R0|W0.05|D0";
     must(&bench, connect(&bench));
     unplug(&bench);
@@ -379,7 +456,7 @@ static void a_reset_string_of_ones_own_ends_the_session(void **state)
 
     (void)state;
     plug_in(&bench, "esp32");
-    bench.options.no_stub = true;
+    bench.options.flasher = KILN_FLASHER_ROM;
     bench.options.run_sequence = "D0|W7.5";
     must(&bench, connect(&bench));
     before = elapsed_ms(&bench);
@@ -451,6 +528,7 @@ static void a_missing_stub_is_a_note_and_no_failure(void **state)
 
     (void)state;
     plug_in(&bench, "esp32");
+    bench.options.flasher = KILN_FLASHER_STUB;
     bench.options.stub_dir = "/nonexistent";
     must(&bench, connect(&bench));
     assert_non_null(strstr(info(&bench)->loader, "boot ROM"));
@@ -480,7 +558,7 @@ static void the_rate_goes_down_on_a_bad_cable(void **state)
 
 /* One scenario with a fault at operation `at`. Whatever happens, it ends in bounded time, and a success is
  * a real one. Returns false once `at` lies behind the last operation. */
-static bool suffer(enum kiln_fault_kind kind, uint64_t at, bool no_stub)
+static bool suffer(enum kiln_fault_kind kind, uint64_t at, enum kiln_flasher flasher)
 {
     struct bench bench;
     uint8_t *bytes = firmware(SWEEP_LEN, 2);
@@ -490,7 +568,7 @@ static bool suffer(enum kiln_fault_kind kind, uint64_t at, bool no_stub)
     enum kiln_status status;
 
     plug_in(&bench, "esp32");
-    bench.options.no_stub = no_stub;
+    bench.options.flasher = flasher;
     bench.options.connect_attempts = 3;
     bench.fault.kind = kind;
     bench.fault.at = at;
@@ -508,7 +586,7 @@ static bool suffer(enum kiln_fault_kind kind, uint64_t at, bool no_stub)
     if (status == KILN_OK && memcmp(md5, expected, 16) == 0)
         in_flash(&bench, 0x10000, bytes, SWEEP_LEN);
     else if (status == KILN_OK)
-        assert_true(kind == KILN_FAULT_CORRUPT ||
+        assert_true((kind == KILN_FAULT_CORRUPT && flasher != KILN_FLASHER_KILN) ||
                     (kind == KILN_FAULT_DROP && strstr(info(&bench)->loader, "ROM") != NULL));
     else
         assert_true(bench.ctx.error.message[0] != '\0');
@@ -526,7 +604,7 @@ static bool suffer(enum kiln_fault_kind kind, uint64_t at, bool no_stub)
     return reached;
 }
 
-static void sweep(bool no_stub, uint64_t stride)
+static void sweep(enum kiln_flasher flasher, uint64_t stride)
 {
     static const enum kiln_fault_kind kinds[] = {
         KILN_FAULT_FAIL, KILN_FAULT_GONE, KILN_FAULT_SILENT, KILN_FAULT_CORRUPT, KILN_FAULT_DROP};
@@ -534,7 +612,7 @@ static void sweep(bool no_stub, uint64_t stride)
     for (size_t k = 0; k < KILN_ARRAY_LEN(kinds); k++) {
         uint64_t at = k;
 
-        while (suffer(kinds[k], at, no_stub))
+        while (suffer(kinds[k], at, flasher))
             at += stride;
         assert_true(at > 50);
     }
@@ -543,16 +621,27 @@ static void sweep(bool no_stub, uint64_t stride)
 static void no_fault_hangs_or_fakes_success_through_the_stub(void **state)
 {
     (void)state;
-    sweep(false, 5);
+    sweep(KILN_FLASHER_STUB, 7);
 }
 
 static void no_fault_hangs_or_fakes_success_through_the_rom(void **state)
 {
     (void)state;
-    sweep(true, 5);
+    sweep(KILN_FLASHER_ROM, 7);
+}
+
+static void no_fault_hangs_or_fakes_success_through_our_flasher(void **state)
+{
+    (void)state;
+    sweep(KILN_FLASHER_KILN, 13);
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(no_fault_hangs_or_fakes_success_through_our_flasher),
+    cmocka_unit_test(everything_works_through_our_flasher),
+    cmocka_unit_test(a_flasher_that_fails_gives_way_to_the_stub),
+    cmocka_unit_test(a_flasher_without_reset_lines_goes_back_to_the_rom),
+    cmocka_unit_test(a_long_write_keeps_the_wire_busy),
     cmocka_unit_test(no_fault_hangs_or_fakes_success_through_the_stub),
     cmocka_unit_test(no_fault_hangs_or_fakes_success_through_the_rom),
     cmocka_unit_test(a_running_board_is_reset_and_identified),

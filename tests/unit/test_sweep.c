@@ -24,13 +24,13 @@
 #define IMAGE_SIZE   (40u * 1024u)
 #define RUN_LIMIT_MS (10u * 60u * 1000u)
 /* Operations tried in each scenario and way: all of them up to here, evenly spread ones beyond. */
-#define TRIES_MAX 160u
+#define TRIES_MAX 110u
 
 struct scenario {
     const char *board; /* as after "sim:" */
     uint64_t address;
     uint64_t base; /* address of the first byte of the flash array */
-    bool no_stub;
+    enum kiln_request_loader loader;
 };
 
 struct bench {
@@ -132,7 +132,7 @@ static struct outcome run(struct bench *bench, struct kiln_fault *fault)
     request.device = "board";
     request.images = images;
     request.image_count = 1;
-    request.no_stub = bench->scenario->no_stub;
+    request.loader = bench->scenario->loader;
     assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
     kiln_job_run_here(job);
     while (kiln_job_next_event(job, &event, 0))
@@ -248,9 +248,17 @@ static void sweep(const struct scenario *scenario)
     free(bench.before);
 }
 
+static void esp32_with_our_flasher(void **state)
+{
+    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, KILN_LOADER_KILN};
+
+    (void)state;
+    sweep(&scenario);
+}
+
 static void esp32_with_the_stub(void **state)
 {
-    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, false};
+    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, KILN_LOADER_STUB};
 
     (void)state;
     sweep(&scenario);
@@ -258,7 +266,7 @@ static void esp32_with_the_stub(void **state)
 
 static void esp32_through_the_rom(void **state)
 {
-    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, true};
+    static const struct scenario scenario = {"esp32?size=1MB", 0x10000, 0, KILN_LOADER_ROM};
 
     (void)state;
     sweep(&scenario);
@@ -266,7 +274,7 @@ static void esp32_through_the_rom(void **state)
 
 static void stm32f405_by_dfu(void **state)
 {
-    static const struct scenario scenario = {"stm32f405", 0x08000000, 0x08000000, false};
+    static const struct scenario scenario = {"stm32f405", 0x08000000, 0x08000000, KILN_LOADER_AUTO};
 
     (void)state;
     sweep(&scenario);
@@ -275,10 +283,10 @@ static void stm32f405_by_dfu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(esp32_with_our_flasher),
         cmocka_unit_test(esp32_with_the_stub),
         cmocka_unit_test(esp32_through_the_rom),
         cmocka_unit_test(stm32f405_by_dfu),
-
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
