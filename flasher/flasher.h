@@ -84,12 +84,14 @@ struct flasher {
     uint32_t error;
     uint32_t produced;
     uint32_t blank_to; /* seen to be blank within the next unit */
+    uint32_t has_block;
+    uint32_t block[16]; /* read back and not hashed yet */
     uint32_t md5[4];
     struct inflate inflate;
-    uint32_t rx[(12 + FRAME_DATA) / 4]; /* header, data, CRC */
 };
 
 static struct flasher f;
+static uint32_t rx[(12 + FRAME_DATA) / 4]; /* header, data, CRC */
 static uint32_t crc_table[256];
 #ifndef FLASHER_RING
 #define FLASHER_RING
@@ -188,10 +190,10 @@ static void gap(void)
 
 static void take_data(uint32_t len)
 {
-    const uint8_t *from = (const uint8_t *)&f.rx[2];
+    const uint8_t *from = (const uint8_t *)&rx[2];
 
-    if (f.rx[1] != f.got) {
-        if (f.rx[1] > f.got)
+    if (rx[1] != f.got) {
+        if (rx[1] > f.got)
             gap();
         else
             acknowledge(OK); /* the host has missed something */
@@ -208,7 +210,7 @@ static void take_data(uint32_t len)
 
 static void frame_ends(void)
 {
-    uint32_t op = f.rx[0] >> 8 & 0xff, len = f.rx_len;
+    uint32_t op = rx[0] >> 8 & 0xff, len = f.rx_len;
 
     if (len == 0)
         return;
@@ -217,8 +219,8 @@ static void frame_ends(void)
         f.ready = 1;
         return;
     }
-    if (f.rx_bad || f.rx_crc != CRC_GOOD || len < 12 || (f.rx[0] & 0xff) != 0 ||
-        f.rx[0] >> 16 != len - 12) {
+    if (f.rx_bad || f.rx_crc != CRC_GOOD || len < 12 || (rx[0] & 0xff) != 0 ||
+        rx[0] >> 16 != len - 12) {
         if (f.writing) {
             f.complained = 0;
             gap();
@@ -249,11 +251,11 @@ static void receive(uint32_t byte)
         f.rx_escape = 0;
         byte = byte == SLIP_ESC_END ? SLIP_END : SLIP_ESC;
     }
-    if (f.rx_len == sizeof f.rx) {
+    if (f.rx_len == sizeof rx) {
         f.rx_bad = 1;
         return;
     }
-    ((uint8_t *)f.rx)[f.rx_len++] = (uint8_t)byte;
+    ((uint8_t *)rx)[f.rx_len++] = (uint8_t)byte;
     f.rx_crc = crc_add(f.rx_crc, byte);
 }
 
@@ -358,34 +360,51 @@ static void program(uint32_t len)
         flash_change(SPI_PROGRAM, PORT_SPI_OUT, at, len);
 }
 
-static void hash_chunk(uint32_t md5[4], uint32_t address)
+static void read_block(uint32_t block[16], uint32_t address)
 {
-    uint32_t block[16];
-
     flash_read(address, CHUNK);
     for (uint32_t i = 0; i < 16; i++)
         block[i] = port_data()[i];
-    md5_block(md5, block);
 }
 
-/* One thing that the flash chip can do now; what was written is read back when there is nothing else. */
+/* Reads what was written while the flash chip is idle, and hashes it while it is not. */
+static void read_back(void)
+{
+    uint32_t end = f.programmed == f.len ? f.erased_to : f.programmed;
+
+    if (f.has_block || f.hashed + CHUNK > end)
+        return;
+    read_block(f.block, f.address + f.hashed);
+    f.has_block = 1;
+}
+
+static void hash_block(void)
+{
+    if (!f.has_block)
+        return;
+    f.has_block = 0;
+    md5_block(f.md5, f.block);
+    f.hashed += CHUNK;
+    if (f.hashed % TELL_EVERY == 0)
+        acknowledge(OK);
+}
+
+/* What there is to do for the flash chip, as far as it can do it now. */
 static void flash_step(void)
 {
     uint32_t waiting = f.produced - f.programmed;
     uint32_t len = waiting < CHUNK ? waiting : CHUNK;
 
-    if (!f.writing || flash_is_busy())
+    if (!f.writing)
         return;
-    if ((len == CHUNK || (len > 0 && f.produced == f.len)) && f.programmed < f.erased_to)
-        program(len);
-    else if (f.erased_to < f.covers)
-        erase_ahead();
-    else if (f.hashed + CHUNK <= f.programmed || (f.programmed == f.len && f.hashed < f.covers)) {
-        hash_chunk(f.md5, f.address + f.hashed);
-        f.hashed += CHUNK;
-        if (f.hashed % TELL_EVERY == 0)
-            acknowledge(OK);
+    if (!flash_is_busy()) {
+        read_back();
+        if ((len == CHUNK || (len > 0 && f.produced == f.len)) && f.programmed < f.erased_to)
+            program(len);
+        else if (f.erased_to < f.covers)
+            erase_ahead();
     }
+    hash_block();
 }
 
 static void work(void)
@@ -488,8 +507,6 @@ static void begin_write(void)
 
 static uint32_t write_flash(void)
 {
-    uint32_t block[16];
-
     f.len = f.arg[ARG_PLAIN];
     f.stream_len = f.arg[ARG_STREAM];
     if (f.len - 1 >= f.covers)
@@ -504,7 +521,7 @@ static uint32_t write_flash(void)
     f.writing = 0;
     if (f.ready)
         return OK;
-    md5_end(f.md5, block, f.covers);
+    md5_end(f.md5, f.block, f.covers);
     reply_begin(OP_DONE, f.produced, 16);
     send_words(f.md5, 16);
     reply_end(f.error);
@@ -514,7 +531,7 @@ static uint32_t write_flash(void)
 static uint32_t hash_flash(void)
 {
     uint32_t left = f.covers, at = f.address, unit = f.arg[ARG_UNIT], size = f.arg[ARG_SIZE];
-    uint32_t block[16];
+    uint32_t *block = f.block;
 
     if (size > 16 || unit == 0 || f.arg[ARG_TOTAL] > FRAME_DATA)
         return ERROR_RANGE;
@@ -524,14 +541,13 @@ static uint32_t hash_flash(void)
 
         md5_begin(f.md5);
         for (; at != end; at += CHUNK) {
-            hash_chunk(f.md5, at);
+            read_block(block, at);
+            md5_block(f.md5, block);
             poll();
             if (f.ready)
                 return OK; /* and the frame stays without its end */
         }
-        flash_read(at, CHUNK);
-        for (uint32_t i = 0; i < 16; i++)
-            block[i] = port_data()[i];
+        read_block(block, at);
         md5_end(f.md5, block, len);
         send_words(f.md5, size);
         at += len % CHUNK;
@@ -606,7 +622,7 @@ static void work_on_flash(uint32_t op)
 static void write_registers(void)
 {
     for (uint32_t i = 2; 4 * i + 16 <= f.request_len - 4; i += 4)
-        port_store(f.rx[i], (port_load(f.rx[i]) & ~f.rx[i + 2]) | (f.rx[i + 1] & f.rx[i + 2]));
+        port_store(rx[i], (port_load(rx[i]) & ~rx[i + 2]) | (rx[i + 1] & rx[i + 2]));
     reply(OP_WRITE_REG, 0, OK);
 }
 
@@ -638,13 +654,13 @@ static void change_baud(void)
 
 static void execute(void)
 {
-    uint32_t op = f.rx[0] >> 8 & 0xff;
+    uint32_t op = rx[0] >> 8 & 0xff;
 
     f.ready = 0;
     f.request_len = f.rx_len;
     f.rx_len = 0;
     for (uint32_t i = 0; i < 6; i++)
-        f.arg[i] = f.rx[2 + i];
+        f.arg[i] = rx[2 + i];
     if (op == OP_SYNC)
         greet();
     else if (op == OP_READ_REG)

@@ -124,7 +124,8 @@ struct esp_flasher {
     uint32_t complained_at;
     uint32_t produced, programmed, erased, blank, hashed;
     uint8_t error;
-    bool more; /* the inflater has output left, without any input */
+    uint64_t md5_ns; /* of what was read back just now */
+    bool more;       /* the inflater has output left, without any input */
     z_stream z;
     void *md5;
     uint8_t in[ESP_FLASHER_WINDOW], out[ESP_FLASHER_AHEAD];

@@ -175,14 +175,22 @@ static void hash_chunk(struct esp_board *board)
     uint8_t bytes[CHUNK];
 
     read_chunk(board, flasher->address + flasher->hashed, bytes);
-    board->cpu_ns += (uint64_t)CHUNK * MD5_NS;
+    flasher->md5_ns = (uint64_t)CHUNK * MD5_NS;
     EVP_DigestUpdate(flasher->md5, bytes, CHUNK);
     flasher->hashed += CHUNK;
     if (flasher->hashed % TELL_EVERY == 0)
         tell_progress(board, STATUS_OK);
 }
 
-enum step { NOTHING, PROGRAM, ERASE, HASH };
+enum step { NOTHING, PROGRAM, ERASE };
+
+/* What was programmed, or is blank behind the data, and was not read back yet. */
+static bool can_hash(const struct esp_flasher *flasher)
+{
+    uint32_t end = flasher->programmed == flasher->len ? flasher->erased : flasher->programmed;
+
+    return flasher->hashed + CHUNK <= end;
+}
 
 /* What the flash could do if it were idle. */
 static enum step next_step(const struct esp_flasher *flasher)
@@ -194,9 +202,6 @@ static enum step next_step(const struct esp_flasher *flasher)
         return PROGRAM;
     if (flasher->erased < flasher->covers)
         return ERASE;
-    if (flasher->hashed + CHUNK <= flasher->programmed ||
-        (flasher->programmed == flasher->len && flasher->hashed < flasher->covers))
-        return HASH;
     return NOTHING;
 }
 
@@ -270,15 +275,18 @@ static void write_more(struct esp_board *board)
     idle = board->nor.busy_until_ns <= board->cpu_ns;
     if (idle && flasher->error == STATUS_OK) {
         enum step step = next_step(flasher);
+        bool hashed = can_hash(flasher);
 
+        if (hashed)
+            hash_chunk(board);
         if (step == PROGRAM)
             program_chunk(board, KILN_MIN(flasher->produced - flasher->programmed, CHUNK));
         else if (step == ERASE)
             erase_ahead(board);
-        else if (step == HASH)
-            hash_chunk(board);
-        else if (flasher->hashed == flasher->covers && !flasher->inflating)
+        else if (!hashed && flasher->hashed == flasher->covers && !flasher->inflating)
             finish_write(board);
+        board->cpu_ns += flasher->md5_ns; /* while the chip programs */
+        flasher->md5_ns = 0;
     } else if (flasher->error != STATUS_OK) {
         finish_write(board);
     }
@@ -305,7 +313,7 @@ uint64_t esp_flasher_next_ns(const struct esp_board *board)
 
     if (flasher->reading || (flasher->writing && (can_inflate(flasher) || flasher->error)))
         return free_ns;
-    if (flasher->writing && (next_step(flasher) != NOTHING ||
+    if (flasher->writing && (next_step(flasher) != NOTHING || can_hash(flasher) ||
                              (flasher->hashed == flasher->covers && !flasher->inflating)))
         return KILN_MAX(free_ns, board->nor.busy_until_ns);
     return UINT64_MAX;

@@ -64,7 +64,7 @@ static void attempt(const char *board, const char *lie, enum kiln_verb verb, boo
                      KILN_OK);
     request.verb = verb;
     request.device = "sim";
-    request.no_stub = no_stub;
+    request.loader = no_stub ? KILN_LOADER_ROM : KILN_LOADER_STUB;
     request.address = 0x10000;
     request.length = 8192;
     if (verb == KILN_VERB_FLASH || verb == KILN_VERB_VERIFY) {
