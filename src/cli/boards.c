@@ -2,7 +2,6 @@
 #include "cli/boards.h"
 
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,18 +74,10 @@ static bool is_board(const json_t *board)
             board_text(board, "usb")[0] != '\0');
 }
 
-static bool damaged(struct boards *boards, const char *format, ...) KILN_PRINTF(2, 3);
-
-static bool damaged(struct boards *boards, const char *format, ...)
-{
-    va_list args;
-
-    boards->state = BOARDS_DAMAGED;
-    va_start(args, format);
-    vsnprintf(boards->why, sizeof boards->why, format, args);
-    va_end(args);
-    return true;
-}
+/* True, for boards_parse() to return; a macro, since clang-tidy cannot follow the arguments of a function. */
+#define DAMAGED(boards, ...)           \
+    ((boards)->state = BOARDS_DAMAGED, \
+     (void)snprintf((boards)->why, sizeof(boards)->why, __VA_ARGS__), true)
 
 static bool take_entries(struct boards *boards, const json_t *entries)
 {
@@ -103,7 +94,7 @@ static bool take_entries(struct boards *boards, const json_t *entries)
         else if (json_array_append(boards->list, board) != 0)
             return false;
     }
-    return bad == 0 || damaged(boards, "%zu of its entries cannot be understood", bad);
+    return bad == 0 || DAMAGED(boards, "%zu of its entries cannot be understood", bad);
 }
 
 bool boards_parse(const char *text, size_t len, struct boards *out_boards)
@@ -117,19 +108,19 @@ bool boards_parse(const char *text, size_t len, struct boards *out_boards)
     if (out_boards->list == NULL)
         return false;
     if (len > BOARDS_FILE_MAX)
-        return damaged(out_boards, "it is larger than %u bytes", BOARDS_FILE_MAX);
+        return DAMAGED(out_boards, "it is larger than %u bytes", BOARDS_FILE_MAX);
     root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
     version = json_object_get(root, "version");
     if (root == NULL) {
-        good = damaged(out_boards, "line %d is no JSON", error.line);
+        good = DAMAGED(out_boards, "line %d is no JSON", error.line);
     } else if (strcmp(board_text(root, "format"), FORMAT) != 0 || !json_is_integer(version) ||
                json_integer_value(version) < 1) {
-        good = damaged(out_boards, "it does not say \"format\": \"" FORMAT "\"");
+        good = DAMAGED(out_boards, "it does not say \"format\": \"" FORMAT "\"");
     } else if (json_integer_value(version) > VERSION) {
         out_boards->state = BOARDS_NEWER;
         good = true;
     } else if (!json_is_array(json_object_get(root, "boards"))) {
-        good = damaged(out_boards, "it has no list of boards");
+        good = DAMAGED(out_boards, "it has no list of boards");
     } else {
         good = take_entries(out_boards, json_object_get(root, "boards"));
     }
