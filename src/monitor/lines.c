@@ -136,7 +136,7 @@ bool kiln_monitor_read_format(const char *text, struct kiln_uart_format *format)
 
     if (text[0] < '5' || text[0] > '8' || parity == '\0' || strchr("NEOMS", parity) == NULL)
         return false;
-    for (uint8_t i = 0; i < KILN_ARRAY_LEN(stops); i++)
+    for (size_t i = 0; i < KILN_ARRAY_LEN(stops); i++)
         if (strcmp(text + 2, stops[i]) == 0) {
             format->data_bits = (uint8_t)(text[0] - '0');
             format->parity = parity;
