@@ -172,7 +172,10 @@ enum kiln_status kiln_esp_exchange(struct kiln_esp *esp, struct kiln_ctx *ctx,
         return kiln_fail(ctx, KILN_E_INTERNAL, "a request of %zu bytes does not fit a frame",
                          call->head_len + call->data_len);
     for (unsigned i = 0; i < (call->tries > 1 ? call->tries : 1); i++) {
-        status = attempt(esp, ctx, call, timeout_ms, out_reply);
+        /* The reply may still come, and would then be taken for that to the next request of its kind. */
+        status = i > 0 ? kiln_esp_resync(esp, ctx) : KILN_OK;
+        if (status == KILN_OK)
+            status = attempt(esp, ctx, call, timeout_ms, out_reply);
         if (status != KILN_E_TIMEOUT || kiln_deadline_passed(ctx))
             break;
     }

@@ -466,6 +466,32 @@ static void a_reset_string_of_ones_own_ends_the_session(void **state)
     unplug(&bench);
 }
 
+/* A reply that comes after all must not be taken for that to the next request. */
+static void a_late_reply_is_nobody_elses(void **state)
+{
+    unsigned failures = 0;
+
+    (void)state;
+    for (unsigned late = 8; late < 60; late++) {
+        struct bench bench;
+        char board[64];
+
+        snprintf(board, sizeof board, "esp32?delay=%u&delayms=1500", late);
+        plug_in(&bench, board);
+        bench.options.no_stub = true;
+        if (connect(&bench) != KILN_OK) { /* late in the middle of a SYNC that nobody repeats */
+            assert_int_equal(bench.ctx.error.status, KILN_E_TIMEOUT);
+            failures++;
+            unplug(&bench);
+            continue;
+        }
+        assert_string_equal(info(&bench)->chip_title, "ESP32-D0WD-V3 (revision v3.1)");
+        assert_string_equal(info(&bench)->serial, "24:6f:28:5e:ed:01");
+        unplug(&bench);
+    }
+    assert_in_range(failures, 0, 1);
+}
+
 static void the_reset_delay_can_be_set(void **state)
 {
     const struct kiln_esp_timing timing = {.reset_delay_ms = 4000};
@@ -660,6 +686,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_wrong_reset_string_is_named),
     cmocka_unit_test(a_custom_reset_string_brings_the_chip_in),
     cmocka_unit_test(a_reset_string_of_ones_own_ends_the_session),
+    cmocka_unit_test(a_late_reply_is_nobody_elses),
     cmocka_unit_test(the_reset_delay_can_be_set),
     cmocka_unit_test(timeouts_and_tries_can_be_set),
     cmocka_unit_test(without_a_reset_the_boot_log_tells_why),
