@@ -478,7 +478,7 @@ static void a_late_reply_is_nobody_elses(void **state)
 
         snprintf(board, sizeof board, "esp32?delay=%u&delayms=1500", late);
         plug_in(&bench, board);
-        bench.options.no_stub = true;
+        bench.options.flasher = KILN_FLASHER_ROM;
         if (connect(&bench) != KILN_OK) { /* late in the middle of a SYNC that nobody repeats */
             assert_int_equal(bench.ctx.error.status, KILN_E_TIMEOUT);
             failures++;
