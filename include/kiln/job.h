@@ -46,10 +46,9 @@ enum kiln_reset_after {
 
 /* What serves on an ESP chip. */
 enum kiln_request_loader {
-    KILN_LOADER_AUTO, /* Kiln's own flasher where it was proven, else the vendor's stub, else the ROM */
+    KILN_LOADER_STUB, /* the vendor's flasher stub, else the ROM */
     KILN_LOADER_ROM,
-    KILN_LOADER_STUB, /* the vendor's, else the ROM */
-    KILN_LOADER_KILN  /* as AUTO, but also where it was not proven */
+    KILN_LOADER_KILN /* Kiln's own flasher, tried in emulators only; else as STUB */
 };
 
 struct kiln_request {

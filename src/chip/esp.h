@@ -142,8 +142,6 @@ struct kiln_esp_power_step {
 #define KILN_ESP_SECURE_BOOT_V1 0x20000u
 #define KILN_ESP_MIN_REV_MINOR \
     0x40000u /* the image header's one-byte least revision is held against the minor one */
-#define KILN_ESP_FLASHER_PROVEN \
-    0x80000u /* Kiln's own flasher was run under this chip's real boot ROM */
 
 /* GPIOs `first` to `last`, a bit each. */
 #define KILN_ESP_GPIOS(first, last) (((2ull << ((last) - (first))) - 1) << (first))

@@ -160,8 +160,7 @@ static const struct kiln_esp_facts esp32c3_facts = {
     .chip_id = 5,
     .boot_offset = 0x0,
     .uf2_family = 0xd42ba06c,
-    .flags =
-        KILN_ESP_WDT_RESET | KILN_ESP_NO_STUB_SB | KILN_ESP_MIN_REV_MINOR | KILN_ESP_FLASHER_PROVEN,
+    .flags = KILN_ESP_WDT_RESET | KILN_ESP_NO_STUB_SB | KILN_ESP_MIN_REV_MINOR,
     .spi = KILN_ESP_SPI(0x60002000),
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 40,

@@ -149,7 +149,7 @@ static const struct kiln_esp_facts esp32_facts = {
     .boot_offset = 0x1000,
     .uf2_family = 0x1c5f21b0,
     .flags = KILN_ESP_BEGIN_4_WORDS | KILN_ESP_SPI_ADDR_MSB | KILN_ESP_UNARY_MAJOR |
-             KILN_ESP_IMAGE_TAIL | KILN_ESP_SECURE_BOOT_V1 | KILN_ESP_FLASHER_PROVEN,
+             KILN_ESP_IMAGE_TAIL | KILN_ESP_SECURE_BOOT_V1,
     .spi = {0x3ff42000, 0x1c, 0x20, 0x24, 0x80, 0x28, 0x2c},
     .uart_clkdiv = 0x3ff40014,
     .xtal_divider = 1,

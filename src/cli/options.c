@@ -13,7 +13,7 @@ static const char *const before_choices[] = {"default", "usb",   "no-reset",
                                              "no-sync", "touch", NULL};
 static const char *const after_choices[] = {"default",   "hard",     "soft", "stay",
                                             "stay-stub", "watchdog", NULL};
-static const char *const loader_choices[] = {"auto", "rom", "stub", "kiln", NULL};
+static const char *const loader_choices[] = {"stub", "rom", "kiln", NULL};
 static const char *const enter_choices[] = {"crlf", "cr", "lf", NULL};
 static const char *const line_end_choices[] = {"auto", "lf", "cr", NULL};
 static const char *const time_choices[] = {"none", "clock", "delta", NULL};
@@ -115,7 +115,7 @@ static const struct cli_option options[] = {
      "what ends a line of the board; default: lf, and a cr before it is dropped"},
     {"list", 0, CLI_FLAG, FIELD(list), CLI_NOT_TOLD, NULL, NULL, "list what there is"},
     {"loader", 0, CLI_CHOICE, FIELD(loader), CLI_NOT_TOLD, "WHICH", loader_choices,
-     "what works on an ESP chip: kiln's own flasher, the vendor's stub, or the boot ROM alone"},
+     "what works on an ESP chip: the vendor's stub (for little that is to do, the ROM alone), the boot ROM, or kiln's own flasher, which was tried in emulators only; default: stub"},
     {"log", 0, CLI_TEXT, FIELD(log), CLI_NOT_TOLD, "FILE", NULL,
      "append everything that is shown to this file"},
     {"map", 0, CLI_FLAG, FIELD(map), CLI_NOT_TOLD, NULL, NULL,

@@ -55,7 +55,7 @@ static enum kiln_request_loader loader_of(const char *word)
     for (size_t i = 0; word != NULL && i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i], word) == 0)
             return (enum kiln_request_loader)i;
-    return KILN_LOADER_AUTO;
+    return KILN_LOADER_STUB;
 }
 
 static void fill_request(const struct cli *cli, struct kiln_request *request)

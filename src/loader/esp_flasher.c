@@ -25,13 +25,9 @@
 
 bool kiln_esp_wants_flasher(const struct kiln_esp *esp)
 {
-    enum kiln_flasher wanted = esp->options.flasher;
-
-    if (wanted != KILN_FLASHER_AUTO && wanted != KILN_FLASHER_KILN)
-        return false;
-    return !esp->flasher_failed && kiln_flasher_image(esp->chip->name) != NULL &&
-           (wanted == KILN_FLASHER_KILN || (esp->facts->flags & KILN_ESP_FLASHER_PROVEN)) &&
-           esp->port == KILN_ESP_PORT_UART && esp->options.after != KILN_AFTER_STAY_STUB &&
+    return esp->options.flasher == KILN_FLASHER_KILN && !esp->flasher_failed &&
+           kiln_flasher_image(esp->chip->name) != NULL && esp->port == KILN_ESP_PORT_UART &&
+           esp->options.after != KILN_AFTER_STAY_STUB &&
            esp->options.flash_size <= KILN_ESP_ROM_FLASH_MAX &&
            esp->flash_size <= KILN_ESP_ROM_FLASH_MAX;
 }

@@ -92,10 +92,9 @@ enum kiln_after {
 
 /* What serves on a chip that can run a helper in its RAM. */
 enum kiln_flasher {
-    KILN_FLASHER_AUTO, /* Kiln's own where it was proven, else the vendor's stub, else the ROM */
-    KILN_FLASHER_ROM,
     KILN_FLASHER_STUB, /* the vendor's, else the ROM */
-    KILN_FLASHER_KILN  /* as AUTO, but also where it was not proven */
+    KILN_FLASHER_ROM,
+    KILN_FLASHER_KILN /* Kiln's own, else as STUB */
 };
 
 struct kiln_loader_options {

@@ -535,7 +535,7 @@ static void begin(struct hostile *h, const uint8_t *data, size_t size,
     *options = (struct kiln_loader_options){.stub_dir = stub_folder(), .connect_attempts = 2};
     options->flasher = (data[0] & 8) != 0 ? KILN_FLASHER_ROM
                        : size % 2 == 0    ? KILN_FLASHER_STUB
-                                          : KILN_FLASHER_AUTO;
+                                          : KILN_FLASHER_KILN;
     options->may_defer = (data[0] & 16) != 0;
     options->tolerant = (data[0] & 32) != 0;
     options->chip = (data[0] & 64) != 0 ? h->chip->name : NULL;

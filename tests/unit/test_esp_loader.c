@@ -142,7 +142,7 @@ static void round_trip(const char *board, enum kiln_flasher flasher, size_t len)
     plug_in(&bench, board);
     bench.options.flasher = flasher;
     must(&bench, connect(&bench));
-    if (flasher == KILN_FLASHER_AUTO)
+    if (flasher == KILN_FLASHER_KILN)
         assert_string_equal(info(&bench)->loader, "Kiln's flasher");
     write_and_check(&bench, 0x10000, bytes, len);
     if (info(&bench)->caps & KILN_CAP_READ) {
@@ -167,8 +167,8 @@ static void everything_works_through_the_stub(void **state)
 static void everything_works_through_our_flasher(void **state)
 {
     (void)state;
-    round_trip("esp32", KILN_FLASHER_AUTO, 0x51000);
-    round_trip("esp32c3", KILN_FLASHER_AUTO, 0x51000);
+    round_trip("esp32", KILN_FLASHER_KILN, 0x51000);
+    round_trip("esp32c3", KILN_FLASHER_KILN, 0x51000);
 }
 
 /* It is silent after the upload, or says that its code is another. */
@@ -185,6 +185,7 @@ static void a_flasher_that_fails_gives_way_to_the_stub(void **state)
 
             plug_in(&bench, boards[i]);
             bench.options.may_defer = defer != 0;
+            bench.options.flasher = KILN_FLASHER_KILN;
             must(&bench, connect(&bench));
             write_and_check(&bench, 0x20000, bytes, 0x20000);
             assert_string_equal(info(&bench)->loader, "flasher stub");
@@ -204,6 +205,7 @@ static void a_flasher_without_reset_lines_goes_back_to_the_rom(void **state)
     plug_in(&bench, "esp32?boot=download");
     bench.options.before = KILN_BEFORE_NO_RESET;
     bench.options.after = KILN_AFTER_STAY;
+    bench.options.flasher = KILN_FLASHER_KILN;
     must(&bench, connect(&bench));
     assert_string_equal(info(&bench)->loader, "Kiln's flasher");
     write_and_check(&bench, 0, bytes, 0x8000);
@@ -217,7 +219,7 @@ static void a_flasher_without_reset_lines_goes_back_to_the_rom(void **state)
     unplug(&bench);
 }
 
-/* Data that does not compress takes the time of the wire at 115200, whatever has to be erased, and hardly more. */
+/* Our flasher: data that does not compress takes the time of the wire at 115200, whatever has to be erased, and hardly more. */
 static void a_long_write_keeps_the_wire_busy(void **state)
 {
     struct bench bench;
@@ -228,6 +230,7 @@ static void a_long_write_keeps_the_wire_busy(void **state)
     (void)state;
     plug_in(&bench, "esp32");
     bench.options.baud = 115200;
+    bench.options.flasher = KILN_FLASHER_KILN;
     must(&bench, connect(&bench));
     memset(bench.board->ops->flash(bench.board, &size), 0, 4u << 20);
     before_ms = elapsed_ms(&bench);

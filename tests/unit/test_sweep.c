@@ -274,7 +274,7 @@ static void esp32_through_the_rom(void **state)
 
 static void stm32f405_by_dfu(void **state)
 {
-    static const struct scenario scenario = {"stm32f405", 0x08000000, 0x08000000, KILN_LOADER_AUTO};
+    static const struct scenario scenario = {"stm32f405", 0x08000000, 0x08000000, KILN_LOADER_STUB};
 
     (void)state;
     sweep(&scenario);
