@@ -26,7 +26,8 @@ static void le32(uint8_t *to, uint32_t value)
 
 static uint32_t word_at(const uint8_t *from)
 {
-    return from[0] | from[1] << 8 | from[2] << 16 | (uint32_t)from[3] << 24;
+    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+           (uint32_t)from[3] << 24;
 }
 
 static void put_frame(const uint8_t *bytes, size_t len)
