@@ -161,8 +161,7 @@ static const char *const flash_examples[] = {
     "kiln flash --monitor",
     "flash the project here and show what the board says",
     "kiln flash -n --map --svg map.svg firmware.elf",
-    "the same as a map of the flash, also as a picture for a report; several boards: map-1.svg, "
-    "...",
+    "the same as a map, also as a picture for a report; of several boards map-1.svg, map-2.svg",
     NULL};
 
 const struct cli_command cli_cmd_flash = {

@@ -81,13 +81,15 @@ enum kiln_status kiln_job_partitions(struct kiln_job *job)
 
 enum kiln_status kiln_job_partition_once(struct kiln_job *job, const char *label)
 {
-    const struct kiln_esp_partition *first = kiln_job_partition(job, label);
+    const struct kiln_esp_partition *first = kiln_job_partition(job, label), *other;
 
-    for (size_t i = 0; first != NULL && i < job->partition_count; i++)
-        if (&job->partitions[i] != first && strcmp(job->partitions[i].label, label) == 0)
+    if (first == NULL)
+        return KILN_OK;
+    for (other = first + 1; other < job->partitions + job->partition_count; other++)
+        if (strcmp(other->label, label) == 0)
             return kiln_fail_hint(&job->ctx, KILN_E_ARG, KILN_HINT_GIVE_ADDRESS,
                                   "there are two partitions '%s', at 0x%x and at 0x%x", label,
-                                  (unsigned)first->offset, (unsigned)job->partitions[i].offset);
+                                  (unsigned)first->offset, (unsigned)other->offset);
     return KILN_OK;
 }
 
