@@ -9,13 +9,11 @@ The images are made here, and so are the bytes that must be in the flash, none o
 
 import hashlib
 import json
-import os
 import struct
-import subprocess
-import sys
 import tempfile
 
-KILN = os.path.realpath(sys.argv[1])
+from esp_bed import blank_flash, check, kiln, load, main, save, says, says_not, table
+
 MODES = {"qio": 0, "qout": 1, "dio": 2, "dout": 3}
 ESP32_SIZES = {"1MB": 0, "2MB": 1, "4MB": 2, "8MB": 3, "16MB": 4}
 ESP8266_SIZES = {"512KB": 0, "1MB": 2, "2MB": 3, "4MB": 4}
@@ -36,14 +34,6 @@ CHIPS = {
     "esp32p4": Chip("esp32p4", 18, 0x2000, {"80m": 15, "40m": 0, "20m": 2}, 0x4ff29ed0),
     "esp8266": Chip("esp8266", None, 0, FULL, 0x40100000, ESP8266_SIZES),
 }
-
-failures = []
-
-
-def check(truth, what):
-    if not truth:
-        failures.append(what)
-        print("FAILED:", what)
 
 
 def image(chip, mode="dio", freq="40m", size="4MB", min_rev=0, low=0, high=0xFFFF, body=None, digest=True, chip_id=None):
@@ -68,38 +58,14 @@ def stand_in_cipher(address, data):
     return bytes(b ^ ((0x5A + a * 7 + (a >> 8) * 0x9D + (a >> 16) * 0x35) & 255) for a, b in enumerate(data, address))
 
 
-def kiln(*words, status=0):
-    done = subprocess.run([KILN, *words], capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    check(done.returncode == status, f"{' '.join(words)}: exit status {done.returncode}, not {status}\n{said}")
-    return said
-
-
-def says(said, *texts):
-    for text in texts:
-        check(text in said, f"nobody said {text!r}:\n{said}")
-
-
-def says_not(said, *texts):
-    for text in texts:
-        check(text not in said, f"somebody said {text!r}:\n{said}")
-
-
-def save(name, data):
-    with open(name, "wb") as file:
-        file.write(data)
-    return name
-
-
 class Board:
     """A simulated board whose flash is compared as a whole with what is expected."""
 
     def __init__(self, chip, size_mb, knobs="", old=None):
         self.size = size_mb << 20
         self.path = tempfile.mktemp(dir=".", suffix=".flash")
-        self.expected = bytearray(b"\xff" * self.size)
+        self.expected = blank_flash(self.size, (0, old or b""))
         if old is not None:
-            self.expected[: len(old)] = old
             save(self.path, old)
         self.device = f"sim:{chip}?size={size_mb}MB&flash={self.path}{knobs}"
 
@@ -112,8 +78,7 @@ class Board:
         self.expected[address : address + len(data)] = data
 
     def compare(self, what):
-        with open(self.path, "rb") as file:
-            there = file.read()
+        there = load(self.path)
         wrong = next((i for i, (a, b) in enumerate(zip(there, self.expected)) if a != b), None)
         check(len(there) == self.size and wrong is None, f"{what}: the flash differs at {wrong}")
 
@@ -180,17 +145,11 @@ def whole_flash_image_is_patched():
     """Bootloader, table and application in one file: only the bootloader's header changes."""
     chip = CHIPS["esp32"]
 
-    def table():
-        rows = struct.pack("<HBBII16sI", 0x50AA, 1, 2, 0x9000, 0x6000, b"nvs", 0)
-        rows += struct.pack("<HBBII16sI", 0x50AA, 0, 0, 0x10000, 0x100000, b"factory", 0)
-        rows += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(rows).digest()
-        return rows
+    rows = (1, 2, 0x9000, 0x6000, b"nvs"), (0, 0, 0x10000, 0x100000, b"factory")
 
     def whole(size):
-        out = bytearray(b"\xff" * 0x12000)
-        for at, part in ((0x1000, image(chip, size=size)), (0x8000, table()), (0x10000, image(chip, size="4MB"))):
-            out[at : at + len(part)] = part
-        return bytes(out)
+        parts = (0x1000, image(chip, size=size)), (0x8000, table(*rows)), (0x10000, image(chip, size="4MB"))
+        return blank_flash(0x12000, *parts)
 
     board = Board("esp32", 4)
     said = board.run("flash", save("whole.bin", whole("4MB")), "--flash-size", "2MB")
@@ -333,14 +292,5 @@ TESTS = [
 ]
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        for test in TESTS:
-            test()
-        os.chdir("/")
-    return len(failures) > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(TESTS)

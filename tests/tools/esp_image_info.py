@@ -2,67 +2,26 @@
 """kiln image on ESP files: otadata, NVS, partition tables as binary and as text, bootloader, application, a whole flash
 in one file, and damaged ones of each: one clear line, never more.
 
-    esp_image_info.py KILN FIRMWARE_FOLDER
+    esp_image_info.py KILN
 
-The files are made here from ESP-IDF's description of the formats, or are those of the folder.
+The files are made here from ESP-IDF's description of the formats, or are those of examples/firmware.
 """
 
-import hashlib
 import json
 import os
 import random
 import struct
 import subprocess
-import sys
-import tempfile
-import zlib
 
-KILN = os.path.realpath(sys.argv[1])
-FIRMWARE = os.path.realpath(sys.argv[2])
-failures = []
-
-
-def check(truth, what):
-    if not truth:
-        failures.append(what)
-        print("FAILED:", what)
-
-
-def kiln(*words, status=0):
-    done = subprocess.run([KILN, *words], capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    check(done.returncode == status, f"{' '.join(words)}: exit status {done.returncode}, not {status}\n{said}")
-    return said
+from esp_bed import FIRMWARE, KILN, blank_flash, check, crc, firmware, kiln, load, main, ota_record, save, table
 
 
 def info(name, status=0):
     return json.loads(kiln("image", "info", "--json", name, status=status))
 
 
-def save(name, data):
-    with open(name, "wb") as file:
-        file.write(data)
-    return name
-
-
-def firmware(name):
-    with open(os.path.join(FIRMWARE, name), "rb") as file:
-        return file.read()
-
-
-def crc(data):
-    """As the boot ROM has it: the register begins at 0."""
-    return zlib.crc32(data, 0xFFFFFFFF)
-
-
 def otadata(*sequences):
-    out = b""
-    for sequence in sequences:
-        record = struct.pack("<I20xII", sequence, 0xFFFFFFFF, crc(struct.pack("<I", sequence))) if sequence else b"\xff" * 32
-        if sequence:
-            record = record[:4] + b"\xff" * 20 + record[24:]
-        out += record + b"\xff" * (4096 - len(record))
-    return out
+    return b"".join(ota_record(sequence).ljust(4096, b"\xff") for sequence in sequences)
 
 
 def nvs_entry(namespace, kind, key, data):
@@ -82,16 +41,6 @@ def nvs(entries, pages=3):
 
 
 NVS = nvs([nvs_entry(0, 1, b"phy", b"\1"), nvs_entry(0, 1, b"wifi", b"\2"), nvs_entry(2, 1, b"channel", b"\6")])
-
-
-def row(kind, subtype, offset, size, label, flags=0):
-    return struct.pack("<HBBII16sI", 0x50AA, kind, subtype, offset, size, label, flags)
-
-
-def table(*rows):
-    out = b"".join(rows)
-    out += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(out).digest()
-    return out.ljust(0xC00, b"\xff")
 
 
 def otadata_is_told():
@@ -127,13 +76,13 @@ store,    data, spiffs,  ,        64K, readonly
 odd,      0x40, 0x07,    ,        0x1000, encrypted:readonly
 """
 ROWS = [
-    row(1, 2, 0x9000, 0x4000, b"nvs"),
-    row(1, 0, 0xD000, 0x2000, b"otadata"),
-    row(1, 1, 0xF000, 0x1000, b"phy_init"),
-    row(0, 16, 0x10000, 0x100000, b"ota_0"),
-    row(0, 17, 0x110000, 0x100000, b"ota_1", 1),
-    row(1, 0x82, 0x210000, 0x10000, b"store", 2),
-    row(0x40, 7, 0x220000, 0x1000, b"odd", 3),
+    (1, 2, 0x9000, 0x4000, b"nvs"),
+    (1, 0, 0xD000, 0x2000, b"otadata"),
+    (1, 1, 0xF000, 0x1000, b"phy_init"),
+    (0, 16, 0x10000, 0x100000, b"ota_0"),
+    (0, 17, 0x110000, 0x100000, b"ota_1", 1),
+    (1, 0x82, 0x210000, 0x10000, b"store", 2),
+    (0x40, 7, 0x220000, 0x1000, b"odd", 3),
 ]
 
 
@@ -145,8 +94,7 @@ def tables_are_read_in_both_forms():
     said = kiln("image", "info", "table.csv")
     check("0x00110000 - 0x0020ffff" in said and "ota_1" in said, said)
     kiln("flash", "table.csv", "-d", "sim:esp32?flash=f.bin")
-    with open("f.bin", "rb") as file:
-        flash = file.read()
+    flash = load("f.bin")
     check(flash[0x8000:0x8C00] == table(*ROWS), "the binary table made of the text")
 
 
@@ -172,17 +120,16 @@ def bad_tables_get_one_line():
 
 
 def merged(app=None):
-    out = bytearray(b"\xff" * 0x12000)
-    for at, part in (
+    rows = ((1, 2, 0x9000, 0x3000, b"nvs"), (1, 0, 0xD000, 0x2000, b"otadata"), (1, 1, 0xF000, 0x1000, b"phy"),
+            (0, 16, 0x10000, 0x100000, b"ota_0"), (0, 17, 0x110000, 0x100000, b"ota_1"))
+    return blank_flash(
+        0x12000,
         (0x1000, firmware("esp32-bootloader.bin")),
-        (0x8000, table(row(1, 2, 0x9000, 0x3000, b"nvs"), row(1, 0, 0xD000, 0x2000, b"otadata"), row(1, 1, 0xF000, 0x1000, b"phy"),
-                       row(0, 16, 0x10000, 0x100000, b"ota_0"), row(0, 17, 0x110000, 0x100000, b"ota_1"))),
+        (0x8000, table(*rows)),
         (0x9000, NVS),
         (0xD000, otadata(1, 0)),
         (0x10000, firmware("esp32-app-v1.bin") if app is None else app),
-    ):
-        out[at : at + len(part)] = part
-    return bytes(out)
+    )
 
 
 def a_whole_flash_shows_its_parts():
@@ -252,14 +199,5 @@ TESTS = [
 ]
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        for test in TESTS:
-            test()
-        os.chdir("/")
-    return len(failures) > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(TESTS)

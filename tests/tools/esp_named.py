@@ -2,82 +2,37 @@
 """Partitions by name in flash, verify, read and erase, with what goes wrong; otadata made where a build has none; words
 of memory written; ranges that are no whole pages.
 
-    esp_named.py KILN FIRMWARE_FOLDER
+    esp_named.py KILN
 """
 
-import hashlib
 import json
 import os
 import re
-import struct
-import subprocess
-import sys
-import tempfile
-import zlib
 
-KILN = os.path.realpath(sys.argv[1])
-FIRMWARE = os.path.realpath(sys.argv[2])
+import esp_bed
+from esp_bed import blank_flash, check, firmware, load, main, ota_record, save, says, table
+
 BOARD = "sim:esp32?flash=flash.bin"
-failures = []
-
-
-def check(truth, what):
-    if not truth:
-        failures.append(what)
-        print("FAILED:", what)
 
 
 def kiln(*words, status=0, board=BOARD):
-    where = ["-d", board] if board else []
-    done = subprocess.run([KILN, *words, *where], capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    check(done.returncode == status, f"{' '.join(words)}: exit status {done.returncode}, not {status}\n{said}")
-    return said
-
-
-def says(said, *texts):
-    for text in texts:
-        check(text in said, f"nobody said {text!r}:\n{said}")
-
-
-def save(name, data):
-    with open(name, "wb") as file:
-        file.write(data)
-    return name
-
-
-def load(name):
-    with open(name, "rb") as file:
-        return file.read()
-
-
-def firmware(name):
-    return load(os.path.join(FIRMWARE, name))
-
-
-def table(*rows):
-    out = b"".join(struct.pack("<HBBII16sI", 0x50AA, *row) for row in rows)
-    out += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(out).digest()
-    return out.ljust(0xC00, b"\xff")
+    return esp_bed.kiln(*words, "-d", board, status=status)
 
 
 ROWS = [
-    (1, 2, 0x9000, 0x4000, b"nvs", 0),
-    (1, 0, 0xD000, 0x2000, b"otadata", 0),
-    (1, 1, 0xF000, 0x1000, b"phy", 0),
-    (0, 16, 0x10000, 0x70000, b"ota_0", 0),
-    (0, 17, 0x80000, 0x70000, b"ota_1", 0),
-    (1, 0x82, 0x100000, 0x1000, b"twice", 0),
-    (1, 0x82, 0x110000, 0x1000, b"twice", 0),
-    (1, 0x82, 0x120000, 0x1000, b"last", 0),
+    (1, 2, 0x9000, 0x4000, b"nvs"),
+    (1, 0, 0xD000, 0x2000, b"otadata"),
+    (1, 1, 0xF000, 0x1000, b"phy"),
+    (0, 16, 0x10000, 0x70000, b"ota_0"),
+    (0, 17, 0x80000, 0x70000, b"ota_1"),
+    (1, 0x82, 0x100000, 0x1000, b"twice"),
+    (1, 0x82, 0x110000, 0x1000, b"twice"),
+    (1, 0x82, 0x120000, 0x1000, b"last"),
 ]
 
 
 def blank_board(with_table=True):
-    flash = bytearray(b"\xff" * (4 << 20))
-    if with_table:
-        flash[0x8000:0x8C00] = table(*ROWS)
-    save("flash.bin", flash)
+    save("flash.bin", blank_flash(4 << 20, (0x8000, table(*ROWS) if with_table else b"")))
 
 
 def every_verb_takes_a_name():
@@ -136,14 +91,11 @@ def otadata_is_made_where_a_build_has_none():
     save("blink/build/blink.ino.partitions.bin", table(*ROWS[:5]))
     blank_board()
     flash = bytearray(load("flash.bin"))
-    sequence = struct.pack("<I", 2)
-    flash[0xD000:0xD020] = sequence + b"\xff" * 24 + struct.pack("<I", zlib.crc32(sequence, 0xFFFFFFFF))
+    flash[0xD000:0xD020] = ota_record(2)
     save("flash.bin", flash)
     kiln("flash", "-p", "blink/build")
     flash = load("flash.bin")
-    sequence = struct.pack("<I", 1)
-    record = sequence + b"\xff" * 24 + struct.pack("<I", zlib.crc32(sequence, 0xFFFFFFFF))
-    check(flash[0xD000:0xD020] == record, f"otadata is {flash[0xD000:0xD020].hex()}")
+    check(flash[0xD000:0xD020] == ota_record(1), f"otadata is {flash[0xD000:0xD020].hex()}")
     check(flash[0xD020:0xF000] == b"\xff" * 0x1FE0, "nothing else in otadata")
     check(flash[0x10000:0x10001] == b"\xe9", "the application is in ota_0")
     device = next(e for e in map(json.loads, kiln("info", "--json").splitlines()) if e["event"] == "device")
@@ -177,14 +129,5 @@ TESTS = [
 ]
 
 
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        for test in TESTS:
-            test()
-        os.chdir("/")
-    return len(failures) > 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main(TESTS)
