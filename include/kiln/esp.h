@@ -147,6 +147,11 @@ struct kiln_esp_about {
 KILN_API void kiln_esp_session_about(const struct kiln_esp_session *session,
                                      struct kiln_esp_about *out_about);
 
+/* The chip's own number, from the words that hold its MAC: what a chip without an id in images has instead.
+ * UNSUPPORTED: this one has an id. */
+KILN_API KILN_MUST_USE enum kiln_status
+kiln_esp_session_chip_number(struct kiln_esp_session *session, uint32_t *out_number);
+
 /* ---- security ---- */
 
 struct kiln_esp_security_report {

@@ -31,6 +31,14 @@ struct kiln_map_entry {
     unsigned flags;
 };
 
+/* What a person at the bench asks about a chip and no code reads: pins, boot modes, boards. What was not found in a
+ * source is not there. */
+struct kiln_chip_note {
+    const char *name;  /* "UART0"; NULL ends a list */
+    const char *value; /* up to 159 bytes */
+    const char *source;
+};
+
 struct kiln_esp_facts;
 struct kiln_stm32_facts;
 
@@ -38,8 +46,9 @@ struct kiln_chip {
     const char *name;  /* "esp32", "stm32f405": lower case, unique */
     const char *title; /* "ESP32", "STM32F405/407/415/417" */
     enum kiln_chip_family family;
-    const struct kiln_map_entry *map;     /* ends with a NULL name */
-    const struct kiln_esp_facts *esp;     /* non-NULL for KILN_FAMILY_ESP */
+    const struct kiln_map_entry *map;   /* ends with a NULL name */
+    const struct kiln_chip_note *notes; /* its own; NULL: only those it shares, see chip/notes.h */
+    const struct kiln_esp_facts *esp;   /* non-NULL for KILN_FAMILY_ESP */
     const struct kiln_stm32_facts *stm32; /* non-NULL for KILN_FAMILY_STM32 */
     /* So many letters of `name` are the line whose rows stand for each other in a file that names a
      * chip ("stm32f4"); 0: a row stands for itself alone. */

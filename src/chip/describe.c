@@ -119,6 +119,10 @@ static bool esp_fact(const struct kiln_esp_facts *esp, size_t index, const char 
         *out_name = "UF2 family";
         snprintf(value, VALUE_MAX, "0x%08x", esp->uf2_family);
         return true;
+    case 8:
+        *out_name = "eFuse registers at";
+        snprintf(value, VALUE_MAX, "0x%08x", esp->efuse_base);
+        return esp->efuse_base != 0;
     default:
         return false;
     }
@@ -203,12 +207,12 @@ static bool list_unknown(const struct kiln_chip *chip, char *value)
     size_t length = 0;
 
     for (; *asked != NULL; asked++) {
-        const struct kiln_chip_note *note;
+        struct kiln_chip_note note;
         /* A chip of this family that can print to no USB port has none. */
         bool found = chip->esp != NULL && chip->esp->console == NULL && strcmp(*asked, "USB") == 0;
 
-        for (size_t i = 0; (note = kiln_chip_note_at(chip->name, i)) != NULL; i++)
-            found |= strcmp(note->name, *asked) == 0;
+        for (size_t i = 0; kiln_chip_note_at(chip, i, &note); i++)
+            found |= strcmp(note.name, *asked) == 0;
         if (!found)
             length += (size_t)snprintf(value + length, VALUE_MAX - length, "%s%s",
                                        length > 0 ? ", " : "", *asked);
@@ -219,7 +223,7 @@ static bool list_unknown(const struct kiln_chip *chip, char *value)
 bool kiln_chip_fact(const struct kiln_chip *chip, size_t index, const char **out_name,
                     char value[VALUE_MAX], const char **out_source)
 {
-    const struct kiln_chip_note *note;
+    struct kiln_chip_note note;
     size_t own = 0, of_notes = 0;
 
     *out_source = chip->source;
@@ -227,12 +231,12 @@ bool kiln_chip_fact(const struct kiln_chip *chip, size_t index, const char **out
                              : chip->stm32 != NULL && stm32_fact(chip->stm32, own, out_name, value))
         if (own++ == index)
             return true;
-    while ((note = kiln_chip_note_at(chip->name, of_notes)) != NULL) {
+    while (kiln_chip_note_at(chip, of_notes, &note)) {
         if (own + of_notes++ != index)
             continue;
-        *out_name = note->name;
-        *out_source = note->source;
-        snprintf(value, VALUE_MAX, "%s", note->value);
+        *out_name = note.name;
+        *out_source = note.source;
+        snprintf(value, VALUE_MAX, "%s", note.value);
         return true;
     }
     *out_name = "Not known here";

@@ -51,6 +51,8 @@ const struct kiln_esp_code kiln_esp8266_sizes[] = {
     {16u << 20, 0x90, "16MB"},   {0, 0, NULL},
 };
 
+const struct kiln_esp_stub kiln_esp_no_stub[] = {{0, NULL}};
+
 /* Whether a key has the purpose of this name. */
 static bool has_purpose(const struct kiln_esp_facts *facts, uint32_t purposes, const char *name)
 {
@@ -115,11 +117,35 @@ const struct kiln_esp_console *kiln_esp_console_of(const struct kiln_esp_facts *
     return row;
 }
 
-const char *kiln_esp_stub_of(const struct kiln_esp_facts *facts, unsigned revision)
+const char *kiln_esp_stub_of(const struct kiln_chip *chip, unsigned revision)
 {
-    const struct kiln_esp_stub *row = facts->stubs;
+    const struct kiln_esp_stub *row = chip->esp->stubs;
 
+    if (row == NULL)
+        return chip->name;
     while (row->below_revision != 0 && revision >= row->below_revision)
         row++;
     return row->file;
+}
+
+struct kiln_esp_window kiln_esp_window(const struct kiln_chip *chip, bool code)
+{
+    const struct kiln_esp_facts *facts = chip->esp;
+
+    if (facts->irom_end != 0)
+        return code ? (struct kiln_esp_window){facts->irom_start, facts->irom_end}
+                    : (struct kiln_esp_window){facts->drom_start, facts->drom_end};
+    for (const struct kiln_map_entry *m = chip->map; m->name != NULL; m++)
+        if (strcmp(m->name, code ? "IROM" : "DROM") == 0)
+            return (struct kiln_esp_window){(uint32_t)m->start, (uint32_t)m->end};
+    return (struct kiln_esp_window){0, 0};
+}
+
+bool kiln_esp_is_flash(const struct kiln_chip *chip, uint64_t address)
+{
+    struct kiln_esp_window code = kiln_esp_window(chip, true);
+    struct kiln_esp_window data = kiln_esp_window(chip, false);
+
+    return (address >= code.start && address < code.end) ||
+           (address >= data.start && address < data.end);
 }

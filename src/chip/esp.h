@@ -86,6 +86,8 @@ struct kiln_esp_stub {
     const char *file;        /* "esp32"; NULL: no stub runs on this revision */
 };
 
+extern const struct kiln_esp_stub kiln_esp_no_stub[]; /* on no revision */
+
 /* Register offsets from spi_base. */
 struct kiln_esp_spi {
     uint32_t base;
@@ -157,16 +159,18 @@ struct kiln_esp_facts {
     uint16_t xtal_mhz; /* fixed crystal, 0: measured */
     uint8_t xtal_divider;
     struct kiln_esp_clock rom_clock;
-    uint32_t efuse_base, efuse_block1, efuse_block2;
+    uint32_t efuse_base;
     uint32_t mac; /* first of two words */
-    struct kiln_esp_value major, minor, package, variant, block_version;
-    const struct kiln_esp_name *names;
-    const char *features;                    /* what every one of them has */
+    struct kiln_esp_value major, minor, variant, block_version;
+    const struct kiln_esp_name
+        *names;           /* NULL: variant 0 has the row's title and there is no other */
+    const char *features; /* what every one of them has */
     const struct kiln_esp_feature *extra;    /* may be NULL */
     const struct kiln_esp_code *frequencies; /* nibble of the image header */
     const struct kiln_esp_code *sizes;
     const struct kiln_esp_console *console; /* may be NULL */
-    const struct kiln_esp_stub *stubs;      /* ends with a row for any revision */
+    const struct kiln_esp_stub
+        *stubs; /* ends with a row for any revision; NULL: one named as the chip, for all */
     struct kiln_esp_watchdog wdt;
     uint32_t strap;          /* GPIO_STRAP_REG, bit 3 = GPIO0 was high; 0: not known */
     uint32_t force_download; /* RTC_CNTL_OPTION1_REG; 0: none */
@@ -195,9 +199,11 @@ struct kiln_esp_facts {
     const struct kiln_esp_power_step
         *power_on; /* before SPI_ATTACH, for revision power_on_revision */
     uint16_t power_on_revision;
-    uint32_t irom_start, irom_end, drom_start,
-        drom_end;           /* flash-mapped, as an image maker needs it */
-    uint8_t mmu_page_kb[4]; /* selectable sizes, 0-terminated unless full */
+    /* Flash-mapped, as an image maker needs it; 0 where that is what the map calls IROM and DROM. See
+     * kiln_esp_window(). */
+    uint32_t irom_start, irom_end, drom_start, drom_end;
+    const struct kiln_map_entry *loads; /* of plain images: where their segments may go */
+    uint8_t mmu_page_kb[4];             /* selectable sizes, 0-terminated unless full */
     uint8_t encrypted_align;
     uint64_t flash_pins; /* GPIOs that SPI_ATTACH can connect the flash to; 0: its pins are fixed */
     uint64_t usb_pins;   /* of them, those of the USB port */
@@ -224,9 +230,16 @@ const struct kiln_chip *kiln_esp_by_magic(uint32_t magic);
 const struct kiln_chip *kiln_esp_plain(void);
 bool kiln_esp_is_plain(const char *name); /* whether that row has this name; NULL has not */
 
+/* Where the chip maps its flash for code (IROM) or data; empty if it does not. */
+struct kiln_esp_window {
+    uint32_t start, end;
+};
+struct kiln_esp_window kiln_esp_window(const struct kiln_chip *chip, bool code);
+bool kiln_esp_is_flash(const struct kiln_chip *chip, uint64_t address); /* in one of the two */
+
 /* The rows that apply to a revision (major * 100 + minor); NULL if there is none. */
 const struct kiln_esp_console *kiln_esp_console_of(const struct kiln_esp_facts *facts,
                                                    unsigned revision);
-const char *kiln_esp_stub_of(const struct kiln_esp_facts *facts, unsigned revision);
+const char *kiln_esp_stub_of(const struct kiln_chip *chip, unsigned revision);
 
 #endif

@@ -28,11 +28,6 @@ static const struct kiln_map_entry esp32h2_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32h2_names[] = {
-    {0x7, 0x0, "ESP32-H2"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_code esp32h2_frequencies[] = {
     {48, 0xf, "48m"}, {24, 0x0, "24m"}, {16, 0x1, "16m"}, {12, 0x2, "12m"}, {0, 0, NULL},
 };
@@ -41,8 +36,14 @@ static const struct kiln_esp_console esp32h2_console[] = {
     {0, 0x4084fefc, 0, 3},
 };
 
-static const struct kiln_esp_stub esp32h2_stubs[] = {
-    {0, "esp32h2"},
+static const struct kiln_chip_note esp32h2_notes[] = {
+    KILN_ESP_BOOT_PINS(9, 8),
+    {"UART0", "TX GPIO24, RX GPIO23", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO2, TCK GPIO4, TDI GPIO5, TDO GPIO3; GPIO25 selects", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO26, D+ GPIO27", KILN_NOTE_JTAG},
+    {"Highest clock", "96 MHz", KILN_NOTE_DATASHEET},
+    {"Board ESP32H2 Dev Module", "RGB LED GPIO8", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32h2_facts = {
@@ -54,19 +55,15 @@ static const struct kiln_esp_facts esp32h2_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 32,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x600b0800),
+    KILN_ESP_EFUSES(0x600b0800),
     .major = {{{0x600b0850, 21, 2, 0}}},
     .minor = {{{0x600b0850, 18, 3, 0}}},
-    .package = {{{0x600b0854, 0, 3, 0}}},
     .variant = {{{0x600b0854, 0, 3, 0}}},
-    .names = esp32h2_names,
     .features = "BT 5 (LE), IEEE802.15.4, Single Core, 96MHz",
     .frequencies = esp32h2_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32h2_console,
-    .stubs = esp32h2_stubs,
-    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c1c, 0x50d83aa1, 0x600b1c20, 0x00040000, 0x600b1c24,
-            0x50d83aa1},
+    .wdt = KILN_ESP_WDT(0x600b1c00, 0x1c),
     KILN_ESP_EFUSE_SECURITY(0x600b0800),
     .irom_start = 0x42000000,
     .irom_end = 0x42800000,
@@ -95,13 +92,10 @@ static const struct kiln_map_entry esp32h21_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32h21_names[] = {
-    {0x0, 0x0, "ESP32-H21"},
-    {0, 0, NULL},
-};
-
-static const struct kiln_esp_stub esp32h21_stubs[] = {
-    {0, NULL},
+static const struct kiln_chip_note esp32h21_notes[] = {
+    KILN_ESP_BOOT_PINS(14, 13),
+    {"UART0", "TX GPIO16, RX GPIO15", KILN_NOTE_UART},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32h21_facts = {
@@ -113,15 +107,13 @@ static const struct kiln_esp_facts esp32h21_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 32,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x600b4000),
-    .names = esp32h21_names,
+    KILN_ESP_EFUSES(0x600b4000),
     .features = "BT 5 (LE), IEEE802.15.4, Single Core, 96MHz",
     .frequencies = esp32h2_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32h2_console,
-    .stubs = esp32h21_stubs,
-    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c1c, 0x50d83aa1, 0x600b1c20, 0x00040000, 0x600b1c24,
-            0x50d83aa1},
+    .stubs = kiln_esp_no_stub,
+    .wdt = KILN_ESP_WDT(0x600b1c00, 0x1c),
     KILN_ESP_EFUSE_SECURITY(0x600b4000),
     .irom_start = 0x42000000,
     .irom_end = 0x42800000,
@@ -163,8 +155,12 @@ static const struct kiln_esp_console esp32h4_console[] = {
     {0, 0x4087f580, 0, 3},
 };
 
-static const struct kiln_esp_stub esp32h4_stubs[] = {
-    {0, "esp32h4"},
+static const struct kiln_chip_note esp32h4_notes[] = {
+    KILN_ESP_BOOT_PINS(14, 13),
+    {"UART0", "TX GPIO24, RX GPIO23", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO28, TCK GPIO30, TDI GPIO29, TDO GPIO31; GPIO36 selects", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO21, D+ GPIO22", KILN_NOTE_USB},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32h4_facts = {
@@ -176,13 +172,12 @@ static const struct kiln_esp_facts esp32h4_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 32,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x600b1800),
+    KILN_ESP_EFUSES(0x600b1800),
     .names = esp32h4_names,
     .features = "BT 5 (LE), IEEE802.15.4, Dual Core, 96MHz",
     .frequencies = esp32h4_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32h4_console,
-    .stubs = esp32h4_stubs,
     .wdt = {0x60090048, 0x6009004c, 0x60090064, 0x50d83aa1, 0x600b541c, 0x00040000, 0x600b5420,
             0x50d83aa1},
     .crypt_count = {0x600b1830, 23, 3, 0},
@@ -221,11 +216,6 @@ static const struct kiln_map_entry esp32p4_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32p4_names[] = {
-    {0x7, 0x0, "ESP32-P4"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32p4_console[] = {
     {300, 0x4ff3fec8, 5, 6},
     {0, 0x4ffbfec8, 5, 6},
@@ -249,6 +239,16 @@ static const struct kiln_esp_power_step esp32p4_power_on[] = {
     {0, 0, 0, 0},
 };
 
+static const struct kiln_chip_note esp32p4_notes[] = {
+    KILN_ESP_BOOT_PINS(35, 36),
+    {"UART0", "TX GPIO37, RX GPIO38", KILN_NOTE_ARDUINO},
+    {"JTAG", "TMS GPIO4, TCK GPIO2, TDI GPIO3, TDO GPIO5; GPIO34 selects", KILN_NOTE_JTAG},
+    {"USB", "USB-JTAG-Serial D- GPIO24, D+ GPIO25; OTG full speed D- GPIO26, D+ GPIO27",
+     KILN_NOTE_IOMUX},
+    {"Highest clock", "400 MHz; 360 MHz before revision 3", KILN_NOTE_DATASHEET},
+    {NULL, NULL, NULL},
+};
+
 static const struct kiln_esp_facts esp32p4_facts = {
     .chip_id = 18,
     .boot_offset = 0x2000,
@@ -257,29 +257,22 @@ static const struct kiln_esp_facts esp32p4_facts = {
     .spi = KILN_ESP_SPI(0x5008d000),
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x5012d000),
+    KILN_ESP_EFUSES(0x5012d000),
     .major = {{{0x5012d04c, 4, 2, 0}, {0x5012d04c, 23, 1, 2}}},
     .minor = {{{0x5012d04c, 0, 4, 0}}},
-    .package = {{{0x5012d04c, 20, 3, 0}}},
     .variant = {{{0x5012d04c, 20, 3, 0}}},
-    .names = esp32p4_names,
     .features = "Dual Core + LP Core, 400MHz",
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32p4_console,
     .stubs = esp32p4_stubs,
-    .wdt = {0x50116000, 0x50116004, 0x50116018, 0x50d83aa1, 0x5011601c, 0x00040000, 0x50116020,
-            0x50d83aa1},
+    .wdt = KILN_ESP_WDT(0x50116000, 0x18),
     .strap = 0x500e0038,
     .force_download = 0x50110008,
     .force_download_mask = 4,
     KILN_ESP_EFUSE_SECURITY(0x5012d000),
     .power_on = esp32p4_power_on,
     .power_on_revision = 301,
-    .irom_start = 0x40000000,
-    .irom_end = 0x4c000000,
-    .drom_start = 0x40000000,
-    .drom_end = 0x4c000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_manager = {0x5012d034, 10, 1, 0},
@@ -303,18 +296,12 @@ static const struct kiln_map_entry esp32e22_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32e22_names[] = {
-    {0x0, 0x0, "ESP32-E22"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32e22_console[] = {
     {0, 0x3111b700, 3, 0},
 };
 
-static const struct kiln_esp_stub esp32e22_stubs[] = {
-    {0, NULL},
-};
+/* No public document tells its pins. */
+static const struct kiln_chip_note esp32e22_notes[] = {{NULL, NULL, NULL}};
 
 static const struct kiln_esp_facts esp32e22_facts = {
     .chip_id = 31,
@@ -324,13 +311,12 @@ static const struct kiln_esp_facts esp32e22_facts = {
     .spi = KILN_ESP_SPI(0xc3003000),
     .uart_clkdiv = 0xc3102014,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0xc4008000),
-    .names = esp32e22_names,
+    KILN_ESP_EFUSES(0xc4008000),
     .features = "Wi-Fi 6E (tri-band, 2x2 MU-MIMO), BT 5.4 (LE) + Classic, Dual Core, 500MHz",
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32e22_console,
-    .stubs = esp32e22_stubs,
+    .stubs = kiln_esp_no_stub,
     .strap = 0xc310d000,
     .secure_boot = {0xc4008038, 20, 1, 0},
     .key_purpose = {{0xc4008034, 24, 4, 0},
@@ -339,10 +325,6 @@ static const struct kiln_esp_facts esp32e22_facts = {
                     {0xc4008038, 4, 4, 0},
                     {0xc4008038, 8, 4, 0},
                     {0xc4008038, 12, 4, 0}},
-    .irom_start = 0x3c000000,
-    .irom_end = 0x40000000,
-    .drom_start = 0x3c000000,
-    .drom_end = 0x40000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_names = kiln_esp_keys_manager,
@@ -365,13 +347,10 @@ static const struct kiln_map_entry esp32s31_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32s31_names[] = {
-    {0x7, 0x0, "ESP32-S31"},
-    {0, 0, NULL},
-};
-
-static const struct kiln_esp_stub esp32s31_stubs[] = {
-    {0, "esp32s31"},
+static const struct kiln_chip_note esp32s31_notes[] = {
+    {"UART0", "TX GPIO58, RX GPIO59", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO57, TCK GPIO55, TDI GPIO56, TDO GPIO54; GPIO37 selects", KILN_NOTE_JTAG},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32s31_facts = {
@@ -382,21 +361,14 @@ static const struct kiln_esp_facts esp32s31_facts = {
     .spi = KILN_ESP_SPI(0x20500000),
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x20715000),
+    KILN_ESP_EFUSES(0x20715000),
     .major = {{{0x2071504c, 4, 2, 0}}},
     .minor = {{{0x2071504c, 0, 4, 0}}},
-    .package = {{{0x2071504c, 20, 3, 0}}},
     .variant = {{{0x2071504c, 20, 3, 0}}},
-    .names = esp32s31_names,
     .features = "Wi-Fi 6, BT 5.4 (LE), IEEE802.15.4, Dual Core + LP Core, 300MHz",
     .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
-    .stubs = esp32s31_stubs,
     KILN_ESP_EFUSE_SECURITY(0x20715000),
-    .irom_start = 0x40000000,
-    .irom_end = 0x54000000,
-    .drom_start = 0x40000000,
-    .drom_end = 0x54000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_names = kiln_esp_keys_manager,
@@ -404,12 +376,7 @@ static const struct kiln_esp_facts esp32s31_facts = {
     .usb_pins = KILN_ESP_GPIOS(33, 34),
 };
 
-#define ROW(id, label, how)                                                      \
-    {                                                                            \
-        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map, \
-        .esp = &id##_facts, .elf_machine = KILN_MACHINE_RISCV, .tested = how,    \
-        .source = "esptool 5.2.0, targets/" #id ".py"                            \
-    }
+#define ROW(id, label, how) KILN_ESP_ROW(id, label, KILN_MACHINE_RISCV, how)
 
 const struct kiln_chip kiln_chip_rows_esp_next[] = {
     ROW(esp32h2, "ESP32-H2", KILN_TESTED_NO),

@@ -59,6 +59,14 @@ static const struct kiln_esp_stub esp32c2_stubs[] = {
     {0, "esp32c2"},
 };
 
+static const struct kiln_chip_note esp32c2_notes[] = {
+    KILN_ESP_BOOT_PINS(9, 8),
+    {"UART0", "TX GPIO20, RX GPIO19", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7", KILN_NOTE_JTAG},
+    {"Highest clock", "120 MHz", KILN_NOTE_DATASHEET},
+    {NULL, NULL, NULL},
+};
+
 static const struct kiln_esp_facts esp32c2_facts = {
     .chip_id = 12,
     .boot_offset = 0x0,
@@ -69,12 +77,9 @@ static const struct kiln_esp_facts esp32c2_facts = {
     .xtal_divider = 1,
     .rom_clock = {KILN_ESP_CLOCK_ASSUMED, 40, {0, 0, 0, 0}, {0, 0, 0, 0}},
     .efuse_base = 0x60008800,
-    .efuse_block1 = 0x60008844,
-    .efuse_block2 = 0x60008840,
     .mac = 0x60008840,
     .major = {{{0x60008844, 20, 2, 0}}},
     .minor = {{{0x60008844, 16, 4, 0}}},
-    .package = {{{0x60008844, 22, 3, 0}}},
     .variant = {{{0x60008844, 22, 3, 0}}},
     .names = esp32c2_names,
     .features = "Wi-Fi, BT 5 (LE), Single Core, 120MHz",
@@ -91,10 +96,6 @@ static const struct kiln_esp_facts esp32c2_facts = {
     .key_hidden_long = {0x60008830, 0, 2, 0},
     .key_block = 0x60008860,
     .no_manual_encrypt = {0x60008830, 6, 1, 0},
-    .irom_start = 0x42000000,
-    .irom_end = 0x42400000,
-    .drom_start = 0x3c000000,
-    .drom_end = 0x3c400000,
     .mmu_page_kb = {16, 32, 64},
     .encrypted_align = 16,
     .flash_pins = KILN_ESP_GPIOS(0, 20),
@@ -152,8 +153,14 @@ static const struct kiln_esp_console esp32c3_console[] = {
     {0, 0x3fcdf078, 0, 3},
 };
 
-static const struct kiln_esp_stub esp32c3_stubs[] = {
-    {0, "esp32c3"},
+static const struct kiln_chip_note esp32c3_notes[] = {
+    KILN_ESP_BOOT_PINS(9, 8),
+    {"UART0", "TX GPIO21, RX GPIO20", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO18, D+ GPIO19", KILN_NOTE_JTAG},
+    {"Highest clock", "160 MHz", KILN_NOTE_PLATFORMIO},
+    {"Board ESP32C3 Dev Module", "RGB LED GPIO8", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32c3_facts = {
@@ -165,10 +172,9 @@ static const struct kiln_esp_facts esp32c3_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x60008800),
+    KILN_ESP_EFUSES(0x60008800),
     .major = {{{0x60008858, 24, 2, 0}}},
     .minor = {{{0x60008850, 18, 3, 0}, {0x60008858, 23, 1, 3}}},
-    .package = {{{0x60008850, 21, 3, 0}}},
     .variant = {{{0x60008850, 21, 3, 0}}},
     .names = esp32c3_names,
     .features = "Wi-Fi, BT 5 (LE), Single Core, 160MHz",
@@ -176,14 +182,9 @@ static const struct kiln_esp_facts esp32c3_facts = {
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32c3_console,
-    .stubs = esp32c3_stubs,
     .wdt = {0x60008090, 0x60008094, 0x600080a8, 0x50d83aa1, 0x600080ac, 0x80000000, 0x600080b0,
             0x8f1d312a},
     KILN_ESP_EFUSE_SECURITY(0x60008800),
-    .irom_start = 0x42000000,
-    .irom_end = 0x42800000,
-    .drom_start = 0x3c000000,
-    .drom_end = 0x3c800000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_names = kiln_esp_keys_aes128,
@@ -207,17 +208,18 @@ static const struct kiln_map_entry esp32c5_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32c5_names[] = {
-    {0x7, 0x0, "ESP32-C5"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32c5_console[] = {
     {0, 0x4085f514, 0, 3},
 };
 
-static const struct kiln_esp_stub esp32c5_stubs[] = {
-    {0, "esp32c5"},
+static const struct kiln_chip_note esp32c5_notes[] = {
+    KILN_ESP_BOOT_PINS(28, 27),
+    {"UART0", "TX GPIO11, RX GPIO12", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO2, TCK GPIO4, TDI GPIO3, TDO GPIO5; GPIO7 selects", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO13, D+ GPIO14", KILN_NOTE_ARDUINO},
+    {"Highest clock", "240 MHz", KILN_NOTE_DATASHEET},
+    {"Board ESP32C5 Dev Module", "RGB LED GPIO27", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32c5_facts = {
@@ -229,19 +231,15 @@ static const struct kiln_esp_facts esp32c5_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_divider = 1,
     .rom_clock = {KILN_ESP_CLOCK_REGISTER, 0, {0x60096110, 24, 7, 0}, {0, 0, 0, 0}},
-    KILN_ESP_EFUSE_BLOCKS(0x600b4800),
+    KILN_ESP_EFUSES(0x600b4800),
     .major = {{{0x600b484c, 4, 2, 0}}},
     .minor = {{{0x600b484c, 0, 4, 0}}},
-    .package = {{{0x600b484c, 26, 3, 0}}},
     .variant = {{{0x600b484c, 26, 3, 0}}},
-    .names = esp32c5_names,
     .features = "Wi-Fi 6 (dual-band), BT 5 (LE), IEEE802.15.4, Single Core + LP Core, 240MHz",
     .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32c5_console,
-    .stubs = esp32c5_stubs,
-    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c18, 0x50d83aa1, 0x600b1c1c, 0x00040000, 0x600b1c20,
-            0x50d83aa1},
+    .wdt = KILN_ESP_WDT(0x600b1c00, 0x18),
     .crypt_count = {0x600b4834, 18, 3, 0},
     .secure_boot = {0x600b4838, 20, 1, 0},
     .no_manual_encrypt = {0x600b4830, 20, 1, 0},
@@ -251,10 +249,6 @@ static const struct kiln_esp_facts esp32c5_facts = {
                     {0x600b4838, 5, 5, 0},
                     {0x600b4838, 10, 5, 0},
                     {0x600b4838, 15, 5, 0}},
-    .irom_start = 0x42000000,
-    .irom_end = 0x44000000,
-    .drom_start = 0x42000000,
-    .drom_end = 0x44000000,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_manager = {0x600b4834, 11, 1, 0},
@@ -303,8 +297,15 @@ static const struct kiln_esp_console esp32c6_console[] = {
     {0, 0x4087f580, 0, 3},
 };
 
-static const struct kiln_esp_stub esp32c6_stubs[] = {
-    {0, "esp32c6"},
+static const struct kiln_chip_note esp32c6_notes[] = {
+    KILN_ESP_BOOT_PINS(9, 8),
+    {"UART0", "TX GPIO16, RX GPIO17", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7; GPIO15 selects",
+     "ESP32-C6 datasheet (not checked against the document)"},
+    {"USB", "D- GPIO12, D+ GPIO13", KILN_NOTE_JTAG},
+    {"Highest clock", "160 MHz", KILN_NOTE_PLATFORMIO},
+    {"Board ESP32C6 Dev Module", "RGB LED GPIO8", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32c6_facts = {
@@ -316,10 +317,9 @@ static const struct kiln_esp_facts esp32c6_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x600b0800),
+    KILN_ESP_EFUSES(0x600b0800),
     .major = {{{0x600b0850, 22, 2, 0}}},
     .minor = {{{0x600b0850, 18, 4, 0}}},
-    .package = {{{0x600b0850, 24, 3, 0}}},
     .variant = {{{0x600b0850, 24, 3, 0}, {0x600b0854, 0, 3, 4}}},
     .names = esp32c6_names,
     .features = "Wi-Fi 6, BT 5 (LE), IEEE802.15.4, Single Core + LP Core, 160MHz",
@@ -327,9 +327,7 @@ static const struct kiln_esp_facts esp32c6_facts = {
     .frequencies = esp32c6_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32c6_console,
-    .stubs = esp32c6_stubs,
-    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c18, 0x50d83aa1, 0x600b1c1c, 0x00040000, 0x600b1c20,
-            0x50d83aa1},
+    .wdt = KILN_ESP_WDT(0x600b1c00, 0x18),
     KILN_ESP_EFUSE_SECURITY(0x600b0800),
     .irom_start = 0x42000000,
     .irom_end = 0x42800000,
@@ -358,18 +356,19 @@ static const struct kiln_map_entry esp32c61_map[] = {
     {NULL, 0, 0, 0},
 };
 
-static const struct kiln_esp_name esp32c61_names[] = {
-    {0x7, 0x0, "ESP32-C61"},
-    {0, 0, NULL},
-};
-
 static const struct kiln_esp_console esp32c61_console[] = {
     {201, 0x4084f5ec, 0, 3},
     {0, 0x4084f5e4, 0, 4},
 };
 
-static const struct kiln_esp_stub esp32c61_stubs[] = {
-    {0, "esp32c61"},
+static const struct kiln_chip_note esp32c61_notes[] = {
+    KILN_ESP_BOOT_PINS(9, 8),
+    {"UART0", "TX GPIO11, RX GPIO10", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO3, TCK GPIO5, TDI GPIO4, TDO GPIO6; GPIO7 selects", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO12, D+ GPIO13", KILN_NOTE_IOMUX},
+    {"Highest clock", "160 MHz", KILN_NOTE_DATASHEET},
+    {"Board C61 Dev Module", "RGB LED GPIO8", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32c61_facts = {
@@ -381,19 +380,15 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x600b4800),
+    KILN_ESP_EFUSES(0x600b4800),
     .major = {{{0x600b484c, 4, 2, 0}}},
     .minor = {{{0x600b484c, 0, 4, 0}}},
-    .package = {{{0x600b484c, 26, 3, 0}}},
     .variant = {{{0x600b484c, 26, 3, 0}}},
-    .names = esp32c61_names,
     .features = "Wi-Fi 6, BT 5 (LE), Single Core, 160MHz",
     .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
     .console = esp32c61_console,
-    .stubs = esp32c61_stubs,
-    .wdt = {0x600b1c00, 0x600b1c04, 0x600b1c18, 0x50d83aa1, 0x600b1c1c, 0x00040000, 0x600b1c20,
-            0x50d83aa1},
+    .wdt = KILN_ESP_WDT(0x600b1c00, 0x18),
     .crypt_count = {0x600b4830, 23, 3, 0},
     .secure_boot = {0x600b4834, 26, 1, 0},
     .no_manual_encrypt = {0x600b4830, 20, 1, 0},
@@ -414,12 +409,7 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .usb_pins = KILN_ESP_GPIOS(12, 13),
 };
 
-#define ROW(id, label, how)                                                      \
-    {                                                                            \
-        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map, \
-        .esp = &id##_facts, .elf_machine = KILN_MACHINE_RISCV, .tested = how,    \
-        .source = "esptool 5.2.0, targets/" #id ".py"                            \
-    }
+#define ROW(id, label, how) KILN_ESP_ROW(id, label, KILN_MACHINE_RISCV, how)
 
 const struct kiln_chip kiln_chip_rows_esp_riscv[] = {
     ROW(esp32c2, "ESP32-C2", KILN_TESTED_NO),   ROW(esp32c3, "ESP32-C3", KILN_TESTED_ROM_EMULATED),

@@ -22,6 +22,14 @@ static const struct kiln_map_entry esp8266_map[] = {
     {NULL, 0, 0, 0},
 };
 
+/* The cache may be used as RAM, and the flash is mapped further than the linker's files go. */
+static const struct kiln_map_entry esp8266_loads[] = {
+    {"DRAM", 0x3ffe8000, 0x40000000, R | W},
+    {"IRAM", 0x40100000, 0x40110000, R | W | X},
+    {"IROM", 0x40200000, 0x40600000, R | X | F},
+    {NULL, 0, 0, 0},
+};
+
 static const struct kiln_esp_name esp8266_names[] = {
     {0x3d, 0x21, "ESP8285H08"}, {0x3d, 0x1, "ESP8285N08"},
     {0x3d, 0x29, "ESP8285H16"}, {0x3d, 0x9, "ESP8285N16"},
@@ -36,8 +44,16 @@ static const struct kiln_esp_feature esp8266_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_stub esp8266_stubs[] = {
-    {0, "esp8266"},
+static const struct kiln_chip_note esp8266_notes[] = {
+    KILN_ESP_BOOT_GPIO0,
+    {"Strapping GPIO0", "low: boot ROM's loader; high: program in flash", KILN_NOTE_BOOT},
+    {"Strapping GPIO2", "must be high, has a weak pull-up; prints in download mode",
+     KILN_NOTE_BOOT},
+    {"Strapping GPIO15", "must be low", KILN_NOTE_BOOT},
+    {"UART0", "TX GPIO1, RX GPIO3; the boot ROM prints at 74880 baud", KILN_NOTE_ARDUINO_8266},
+    {"Highest clock", "160 MHz, usually run at 80 MHz", KILN_NOTE_DATASHEET},
+    {"Board NodeMCU", "LED GPIO2", KILN_NOTE_ARDUINO_8266},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp8266_facts = {
@@ -60,9 +76,9 @@ static const struct kiln_esp_facts esp8266_facts = {
     .extra = esp8266_extra,
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp8266_sizes,
-    .stubs = esp8266_stubs,
     .irom_start = 0x40200000,
     .irom_end = 0x40300000,
+    .loads = esp8266_loads,
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .layout_3_rules = "esp32",
@@ -139,8 +155,20 @@ static const struct kiln_esp_feature esp32_extra[] = {
     {.text = NULL},
 };
 
-static const struct kiln_esp_stub esp32_stubs[] = {
-    {0, "esp32"},
+static const struct kiln_chip_note esp32_notes[] = {
+    KILN_ESP_BOOT_GPIO0,
+    {"Strapping GPIO0", "low: boot ROM's loader; high: program in flash; has a pull-up",
+     KILN_NOTE_BOOT},
+    {"Strapping GPIO2", "low or open for download mode; else ignored", KILN_NOTE_BOOT},
+    {"Strapping GPIO12",
+     "MTDI; high: flash gets 1.8 V, and a 3.3 V flash then fails; has a pull-down", KILN_NOTE_BOOT},
+    {"Strapping GPIO15", "MTDO; low: the boot ROM prints nothing; has a pull-up", KILN_NOTE_BOOT},
+    {"UART0", "TX GPIO1, RX GPIO3", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO14, TCK GPIO13, TDI GPIO12, TDO GPIO15", KILN_NOTE_JTAG},
+    {"Highest clock", "240 MHz", KILN_NOTE_PLATFORMIO},
+    {"Board DOIT DevKit V1", "LED GPIO2", KILN_NOTE_ARDUINO},
+    {"Board Lolin D32", "LED GPIO5, battery voltage GPIO35", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32_facts = {
@@ -158,14 +186,12 @@ static const struct kiln_esp_facts esp32_facts = {
     .mac = 0x3ff5a004,
     .major = {{{0x3ff5a00c, 15, 1, 0}, {0x3ff5a014, 20, 1, 1}, {0x3ff6607c, 31, 1, 2}}},
     .minor = {{{0x3ff5a014, 24, 2, 0}}},
-    .package = {{{0x3ff5a00c, 9, 3, 0}, {0x3ff5a00c, 2, 1, 3}}},
     .variant = {{{0x3ff5a00c, 9, 3, 0}, {0x3ff5a00c, 2, 1, 3}, {0x3ff5a00c, 0, 1, 4}}},
     .names = esp32_names,
     .features = "Wi-Fi",
     .extra = esp32_extra,
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
-    .stubs = esp32_stubs,
     .strap = 0x3ff44038,
     .crypt_count = {0x3ff5a000, 20, 7, 0},
     .secure_boot = {0x3ff5a018, 4, 2, 0},
@@ -229,8 +255,18 @@ static const struct kiln_esp_console esp32s2_console[] = {
     {0, 0x3ffffd14, 2, 0},
 };
 
-static const struct kiln_esp_stub esp32s2_stubs[] = {
-    {0, "esp32s2"},
+static const struct kiln_chip_note esp32s2_notes[] = {
+    KILN_ESP_BOOT_GPIO0,
+    {"Strapping GPIO0", "low: boot ROM's loader; high: program in flash; has a pull-up",
+     KILN_NOTE_BOOT},
+    {"Strapping GPIO46", "low or open for download mode; else ignored", KILN_NOTE_BOOT},
+    {"UART0", "TX GPIO43, RX GPIO44", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO42, TCK GPIO39, TDI GPIO41, TDO GPIO40", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO19, D+ GPIO20", KILN_NOTE_USB},
+    {"Highest clock", "240 MHz", KILN_NOTE_PLATFORMIO},
+    {"Board ESP32-S2-Saola-1", "RGB LED GPIO18", KILN_NOTE_ARDUINO},
+    {"Board ESP32-S2-DevKitM-1", "RGB LED GPIO18", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32s2_facts = {
@@ -243,10 +279,9 @@ static const struct kiln_esp_facts esp32s2_facts = {
     .uart_clkdiv = 0x3f400014,
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x3f41a000),
+    KILN_ESP_EFUSES(0x3f41a000),
     .major = {{{0x3f41a050, 18, 2, 0}}},
     .minor = {{{0x3f41a054, 4, 3, 0}, {0x3f41a050, 20, 1, 3}}},
-    .package = {{{0x3f41a054, 0, 4, 0}}},
     .variant = {{{0x3f41a050, 21, 4, 0}, {0x3f41a050, 28, 4, 8}}},
     .names = esp32s2_names,
     .features = "Wi-Fi, Single Core, 240MHz",
@@ -254,7 +289,6 @@ static const struct kiln_esp_facts esp32s2_facts = {
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32s2_console,
-    .stubs = esp32s2_stubs,
     .wdt = {0x3f408094, 0x3f408098, 0x3f4080ac, 0x50d83aa1, 0x00000000, 0x00000000, 0x00000000,
             0x00000000},
     .strap = 0x3f404038,
@@ -334,8 +368,18 @@ static const struct kiln_esp_console esp32s3_console[] = {
     {0, 0x3fcef14c, 3, 4},
 };
 
-static const struct kiln_esp_stub esp32s3_stubs[] = {
-    {0, "esp32s3"},
+static const struct kiln_chip_note esp32s3_notes[] = {
+    KILN_ESP_BOOT_GPIO0,
+    {"Strapping GPIO0", "low: boot ROM's loader; high: program in flash; has a pull-up",
+     KILN_NOTE_BOOT},
+    {"Strapping GPIO46", "low or open for download mode; else ignored", KILN_NOTE_BOOT},
+    {"UART0", "TX GPIO43, RX GPIO44", KILN_NOTE_UART},
+    {"JTAG", "TMS GPIO42, TCK GPIO39, TDI GPIO41, TDO GPIO40; GPIO3 selects", KILN_NOTE_JTAG},
+    {"USB", "D- GPIO19, D+ GPIO20", KILN_NOTE_JTAG},
+    {"Highest clock", "240 MHz", KILN_NOTE_PLATFORMIO},
+    {"Board XIAO ESP32S3", "LED GPIO21, TX GPIO43, RX GPIO44", KILN_NOTE_ARDUINO},
+    {"Board ESP32S3 Dev Module", "RGB LED GPIO48", KILN_NOTE_ARDUINO},
+    {NULL, NULL, NULL},
 };
 
 static const struct kiln_esp_facts esp32s3_facts = {
@@ -348,10 +392,9 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .uart_clkdiv = 0x60000014,
     .xtal_mhz = 40,
     .xtal_divider = 1,
-    KILN_ESP_EFUSE_BLOCKS(0x60007000),
+    KILN_ESP_EFUSES(0x60007000),
     .major = {{{0x60007058, 24, 2, 0}}},
     .minor = {{{0x60007050, 18, 3, 0}, {0x60007058, 23, 1, 3}}},
-    .package = {{{0x60007050, 21, 3, 0}}},
     .variant = {{{0x60007050, 21, 3, 0}}},
     .block_version = {{{0x6000706c, 0, 2, 8}, {0x60007050, 24, 3, 0}}},
     .names = esp32s3_names,
@@ -360,7 +403,6 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .frequencies = kiln_esp_frequencies_26m,
     .sizes = kiln_esp_sizes,
     .console = esp32s3_console,
-    .stubs = esp32s3_stubs,
     .wdt = {0x60008098, 0x6000809c, 0x600080b0, 0x50d83aa1, 0x600080b4, 0x80000000, 0x600080b8,
             0x8f1d312a},
     .strap = 0x60004038,
@@ -380,12 +422,7 @@ static const struct kiln_esp_facts esp32s3_facts = {
     .flash_hd_max = 46,
 };
 
-#define ROW(id, label, how)                                                      \
-    {                                                                            \
-        .name = #id, .title = label, .family = KILN_FAMILY_ESP, .map = id##_map, \
-        .esp = &id##_facts, .elf_machine = KILN_MACHINE_XTENSA, .tested = how,   \
-        .source = "esptool 5.2.0, targets/" #id ".py"                            \
-    }
+#define ROW(id, label, how) KILN_ESP_ROW(id, label, KILN_MACHINE_XTENSA, how)
 
 const struct kiln_chip kiln_chip_rows_esp_xtensa[] = {
     ROW(esp8266, "ESP8266", KILN_TESTED_NO),

@@ -2,134 +2,19 @@
 #include "chip/notes.h"
 
 #include "base/bytes.h"
+#include "chip/rows.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-#define BOOT_DOC  "esptool 5.2.0 documentation, Boot Mode Selection"
-#define JTAG_DOC  "ESP-IDF Programming Guide, JTAG Debugging"
-#define UART_DOC  "ESP-IDF, soc/uart_pins.h"
-#define IOMUX_DOC "ESP-IDF, soc/io_mux_reg.h"
-#define USB_DOC   "ESP-IDF Programming Guide, USB Device Stack"
-#define ARDUINO_8 "Arduino core for ESP8266, variants (github.com/esp8266/Arduino)"
-#define ARDUINO_E "Arduino core for ESP32, variants (github.com/espressif/arduino-esp32)"
 #define ARDUINO_S "Arduino core for STM32, variants (github.com/stm32duino/Arduino_Core_STM32)"
-#define PIO_E     "PlatformIO, platform-espressif32, boards"
 #define PIO_S     "PlatformIO, platform-ststm32, boards"
 #define KLIPPER   "Klipper, config/ (github.com/Klipper3d/klipper)"
 #define ZEPHYR    "Zephyr, boards/weact"
 /* Written down without the document at hand. */
-#define AN2606    "ST AN2606, activation patterns and pins (not checked against the document)"
-#define DATASHEET "first page of the datasheet (not checked against the document)"
+#define AN2606 "ST AN2606, activation patterns and pins (not checked against the document)"
 
-#define GPIO9_CHIPS "esp32c2 esp32c3 esp32c6 esp32c61 esp32h2"
-#define GPIO0_CHIPS "esp32s2 esp32s3"
-#define OTHER_BOOT  "esp32p4 esp32c5 esp32h21 esp32h4"
-#define BUTTON \
-    "hold BOOT or FLASH (the boot pin to GND), press and release EN or RESET, let BOOT go"
-
-static const struct kiln_chip_note notes[] = {
-    {"esp8266 esp32 " GPIO0_CHIPS, "Download mode", "GPIO0 low at reset; " BUTTON, BOOT_DOC},
-    {GPIO9_CHIPS, "Download mode", "GPIO9 low and GPIO8 high at reset; " BUTTON, BOOT_DOC},
-    {"esp32p4", "Download mode", "GPIO35 low and GPIO36 high at reset; " BUTTON, BOOT_DOC},
-    {"esp32c5", "Download mode", "GPIO28 low and GPIO27 high at reset; " BUTTON, BOOT_DOC},
-    {"esp32h21 esp32h4", "Download mode", "GPIO14 low and GPIO13 high at reset; " BUTTON, BOOT_DOC},
-    {"esp8266 esp32 " GPIO0_CHIPS " " GPIO9_CHIPS " " OTHER_BOOT, "Automatic download mode",
-     "RTS asserted pulls EN low, DTR asserted the boot pin; both together leave both alone",
-     BOOT_DOC},
-    {"esp8266", "Strapping GPIO0", "low: boot ROM's loader; high: program in flash", BOOT_DOC},
-    {"esp8266", "Strapping GPIO2", "must be high, has a weak pull-up; prints in download mode",
-     BOOT_DOC},
-    {"esp8266", "Strapping GPIO15", "must be low", BOOT_DOC},
-    {"esp32 " GPIO0_CHIPS, "Strapping GPIO0",
-     "low: boot ROM's loader; high: program in flash; has a pull-up", BOOT_DOC},
-    {"esp32", "Strapping GPIO2", "low or open for download mode; else ignored", BOOT_DOC},
-    {"esp32", "Strapping GPIO12",
-     "MTDI; high: flash gets 1.8 V, and a 3.3 V flash then fails; has a pull-down", BOOT_DOC},
-    {"esp32", "Strapping GPIO15", "MTDO; low: the boot ROM prints nothing; has a pull-up",
-     BOOT_DOC},
-    {GPIO0_CHIPS, "Strapping GPIO46", "low or open for download mode; else ignored", BOOT_DOC},
-    {GPIO9_CHIPS, "Strapping GPIO9",
-     "low: boot ROM's loader; high: program in flash; has a pull-up", BOOT_DOC},
-    {GPIO9_CHIPS, "Strapping GPIO8", "high for download mode; else ignored; never both low",
-     BOOT_DOC},
-    {"esp32p4", "Strapping GPIO35", "low: boot ROM's loader; high: program in flash; has a pull-up",
-     BOOT_DOC},
-    {"esp32p4", "Strapping GPIO36", "high for download mode; else ignored; never both low",
-     BOOT_DOC},
-    {"esp32c5", "Strapping GPIO28", "low: boot ROM's loader; high: program in flash; has a pull-up",
-     BOOT_DOC},
-    {"esp32c5", "Strapping GPIO27", "high for download mode; else ignored; never both low",
-     BOOT_DOC},
-    {"esp32h21 esp32h4", "Strapping GPIO14",
-     "low: boot ROM's loader; high: program in flash; has a pull-up", BOOT_DOC},
-    {"esp32h21 esp32h4", "Strapping GPIO13", "high for download mode; else ignored; never both low",
-     BOOT_DOC},
-
-    {"esp32", "UART0", "TX GPIO1, RX GPIO3", UART_DOC},
-    {GPIO0_CHIPS, "UART0", "TX GPIO43, RX GPIO44", UART_DOC},
-    {"esp32c2", "UART0", "TX GPIO20, RX GPIO19", UART_DOC},
-    {"esp32c3", "UART0", "TX GPIO21, RX GPIO20", UART_DOC},
-    {"esp32c6", "UART0", "TX GPIO16, RX GPIO17", UART_DOC},
-    {"esp32c61", "UART0", "TX GPIO11, RX GPIO10", UART_DOC},
-    {"esp32h2", "UART0", "TX GPIO24, RX GPIO23", UART_DOC},
-
-    {"esp32c5", "UART0", "TX GPIO11, RX GPIO12", UART_DOC},
-    {"esp32h21", "UART0", "TX GPIO16, RX GPIO15", UART_DOC},
-    {"esp32h4", "UART0", "TX GPIO24, RX GPIO23", UART_DOC},
-    {"esp32s31", "UART0", "TX GPIO58, RX GPIO59", UART_DOC},
-    {"esp32p4", "UART0", "TX GPIO37, RX GPIO38", ARDUINO_E},
-    {"esp8266", "UART0", "TX GPIO1, RX GPIO3; the boot ROM prints at 74880 baud", ARDUINO_8},
-
-    {"esp32", "JTAG", "TMS GPIO14, TCK GPIO13, TDI GPIO12, TDO GPIO15", JTAG_DOC},
-    {"esp32s3", "JTAG", "TMS GPIO42, TCK GPIO39, TDI GPIO41, TDO GPIO40; GPIO3 selects", JTAG_DOC},
-    {"esp32c2 esp32c3", "JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7", JTAG_DOC},
-    {"esp32h2", "JTAG", "TMS GPIO2, TCK GPIO4, TDI GPIO5, TDO GPIO3; GPIO25 selects", JTAG_DOC},
-    {"esp32p4", "JTAG", "TMS GPIO4, TCK GPIO2, TDI GPIO3, TDO GPIO5; GPIO34 selects", JTAG_DOC},
-    {"esp32c5", "JTAG", "TMS GPIO2, TCK GPIO4, TDI GPIO3, TDO GPIO5; GPIO7 selects", JTAG_DOC},
-    {"esp32c61", "JTAG", "TMS GPIO3, TCK GPIO5, TDI GPIO4, TDO GPIO6; GPIO7 selects", JTAG_DOC},
-
-    {"esp32s2", "JTAG", "TMS GPIO42, TCK GPIO39, TDI GPIO41, TDO GPIO40", JTAG_DOC},
-    {"esp32c6", "JTAG", "TMS GPIO4, TCK GPIO6, TDI GPIO5, TDO GPIO7; GPIO15 selects",
-     "ESP32-C6 datasheet (not checked against the document)"},
-    {"esp32h4", "JTAG", "TMS GPIO28, TCK GPIO30, TDI GPIO29, TDO GPIO31; GPIO36 selects", JTAG_DOC},
-    {"esp32s31", "JTAG", "TMS GPIO57, TCK GPIO55, TDI GPIO56, TDO GPIO54; GPIO37 selects",
-     JTAG_DOC},
-
-    {"esp32s2", "USB", "D- GPIO19, D+ GPIO20", USB_DOC},
-    {"esp32c5", "USB", "D- GPIO13, D+ GPIO14", ARDUINO_E},
-    {"esp32c61", "USB", "D- GPIO12, D+ GPIO13", IOMUX_DOC},
-    {"esp32h4", "USB", "D- GPIO21, D+ GPIO22", USB_DOC},
-    {"esp32p4", "USB", "USB-JTAG-Serial D- GPIO24, D+ GPIO25; OTG full speed D- GPIO26, D+ GPIO27",
-     IOMUX_DOC},
-    {"esp32s3", "USB", "D- GPIO19, D+ GPIO20", JTAG_DOC},
-    {"esp32c3", "USB", "D- GPIO18, D+ GPIO19", JTAG_DOC},
-    {"esp32c6", "USB", "D- GPIO12, D+ GPIO13", JTAG_DOC},
-    {"esp32h2", "USB", "D- GPIO26, D+ GPIO27", JTAG_DOC},
-
-    {"esp32 esp32s2 esp32s3", "Highest clock", "240 MHz", PIO_E},
-    {"esp32c3 esp32c6", "Highest clock", "160 MHz", PIO_E},
-    {"esp8266", "Highest clock", "160 MHz, usually run at 80 MHz", DATASHEET},
-    {"esp32c2", "Highest clock", "120 MHz", DATASHEET},
-    {"esp32c5", "Highest clock", "240 MHz", DATASHEET},
-    {"esp32c61", "Highest clock", "160 MHz", DATASHEET},
-    {"esp32h2", "Highest clock", "96 MHz", DATASHEET},
-    {"esp32p4", "Highest clock", "400 MHz; 360 MHz before revision 3", DATASHEET},
-
-    {"esp8266", "Board NodeMCU", "LED GPIO2", ARDUINO_8},
-    {"esp32", "Board DOIT DevKit V1", "LED GPIO2", ARDUINO_E},
-    {"esp32", "Board Lolin D32", "LED GPIO5, battery voltage GPIO35", ARDUINO_E},
-    {"esp32s2", "Board ESP32-S2-Saola-1", "RGB LED GPIO18", ARDUINO_E},
-    {"esp32s2", "Board ESP32-S2-DevKitM-1", "RGB LED GPIO18", ARDUINO_E},
-    {"esp32s3", "Board XIAO ESP32S3", "LED GPIO21, TX GPIO43, RX GPIO44", ARDUINO_E},
-    {"esp32s3", "Board ESP32S3 Dev Module", "RGB LED GPIO48", ARDUINO_E},
-    {"esp32c3", "Board ESP32C3 Dev Module", "RGB LED GPIO8", ARDUINO_E},
-    {"esp32c5", "Board ESP32C5 Dev Module", "RGB LED GPIO27", ARDUINO_E},
-    {"esp32c6", "Board ESP32C6 Dev Module", "RGB LED GPIO8", ARDUINO_E},
-    {"esp32c61", "Board C61 Dev Module", "RGB LED GPIO8", ARDUINO_E},
-    {"esp32h2", "Board ESP32H2 Dev Module", "RGB LED GPIO8", ARDUINO_E},
-
-    /* ---- STM32: how the boot ROM is entered ---- */
+static const struct kiln_shared_note notes[] = {
+    /* ---- how the boot ROM is entered ---- */
     {"stm32f10*", "Boot ROM", "BOOT0 high and BOOT1 low at reset; BOOT0 low starts the program",
      "Zephyr on Blue Pill (m3y54m/start-bluepill-zephyr)"},
     {"stm32f2 stm32f4* stm32l1*", "Boot ROM",
@@ -169,7 +54,7 @@ static const struct kiln_chip_note notes[] = {
      "TX PA9, RX PA10 (USART1), and others", AN2606},
     {"stm32f401 stm32f411", "BOOT1", "PB2", "WeAct MiniSTM32F4x1, issue 39"},
 
-    /* ---- STM32: pins and clocks ---- */
+    /* ---- pins and clocks ---- */
     {"stm32*", "SWD", "SWDIO PA13, SWCLK PA14", ARDUINO_S},
     {"stm32f411", "USB", "D- PA11, D+ PA12", ZEPHYR},
     {"stm32f103*", "USB", "D- PA11, D+ PA12; the boot ROM does not speak USB", ARDUINO_S},
@@ -212,17 +97,17 @@ static const struct kiln_chip_note notes[] = {
     {"stm32l0* stm32l1*", "Highest clock", "32 MHz", PIO_S},
     {"stm32l41 stm32l43 stm32l45 stm32l47 stm32l49", "Highest clock", "80 MHz", PIO_S},
     {"stm32u57", "Highest clock", "160 MHz", PIO_S},
-    {"stm32u53 stm32u59 stm32u5f", "Highest clock", "160 MHz", DATASHEET},
-    {"stm32h7a", "Highest clock", "280 MHz", DATASHEET},
-    {"stm32h7rs", "Highest clock", "600 MHz", DATASHEET},
-    {"stm32l4p", "Highest clock", "120 MHz", DATASHEET},
-    {"stm32l5", "Highest clock", "110 MHz", DATASHEET},
-    {"stm32c0*", "Highest clock", "48 MHz", DATASHEET},
-    {"stm32u0*", "Highest clock", "56 MHz", DATASHEET},
-    {"stm32wb3", "Highest clock", "64 MHz", DATASHEET},
-    {"stm32wba*", "Highest clock", "100 MHz", DATASHEET},
+    {"stm32u53 stm32u59 stm32u5f", "Highest clock", "160 MHz", KILN_NOTE_DATASHEET},
+    {"stm32h7a", "Highest clock", "280 MHz", KILN_NOTE_DATASHEET},
+    {"stm32h7rs", "Highest clock", "600 MHz", KILN_NOTE_DATASHEET},
+    {"stm32l4p", "Highest clock", "120 MHz", KILN_NOTE_DATASHEET},
+    {"stm32l5", "Highest clock", "110 MHz", KILN_NOTE_DATASHEET},
+    {"stm32c0*", "Highest clock", "48 MHz", KILN_NOTE_DATASHEET},
+    {"stm32u0*", "Highest clock", "56 MHz", KILN_NOTE_DATASHEET},
+    {"stm32wb3", "Highest clock", "64 MHz", KILN_NOTE_DATASHEET},
+    {"stm32wba*", "Highest clock", "100 MHz", KILN_NOTE_DATASHEET},
 
-    /* ---- STM32: boards ---- */
+    /* ---- boards ---- */
     {"stm32f103", "Board Blue Pill", "LED PC13 (on when low)", ARDUINO_S},
     {"stm32f103", "Board Black Pill F103", "LED PB12", ARDUINO_S},
     {"stm32f103", "Board Maple Mini", "LED PB1", ARDUINO_S},
@@ -286,7 +171,7 @@ static const struct kiln_chip_note notes[] = {
     {"stm32wba5", "Board Nucleo-WBA55CG", "LEDs PB4, PA9, PB8; button PC13", ARDUINO_S},
 };
 
-bool kiln_chip_note_is_of(const struct kiln_chip_note *note, const char *chip)
+bool kiln_shared_note_is_of(const struct kiln_shared_note *note, const char *chip)
 {
     const char *at = note->chips;
 
@@ -302,15 +187,24 @@ bool kiln_chip_note_is_of(const struct kiln_chip_note *note, const char *chip)
     return false;
 }
 
-const struct kiln_chip_note *kiln_chip_note_row(size_t index)
+const struct kiln_shared_note *kiln_shared_note_row(size_t index)
 {
     return index < KILN_ARRAY_LEN(notes) ? &notes[index] : NULL;
 }
 
-const struct kiln_chip_note *kiln_chip_note_at(const char *chip, size_t index)
+bool kiln_chip_note_at(const struct kiln_chip *chip, size_t index, struct kiln_chip_note *out_note)
 {
-    for (size_t i = 0; i < KILN_ARRAY_LEN(notes); i++)
-        if (kiln_chip_note_is_of(&notes[i], chip) && index-- == 0)
-            return &notes[i];
-    return NULL;
+    for (const struct kiln_chip_note *n = chip->notes; n != NULL && n->name != NULL; n++) {
+        *out_note = *n;
+        if (index-- == 0)
+            return true;
+    }
+    for (size_t i = 0; i < KILN_ARRAY_LEN(notes); i++) {
+        if (!kiln_shared_note_is_of(&notes[i], chip->name))
+            continue;
+        *out_note = (struct kiln_chip_note){notes[i].name, notes[i].value, notes[i].source};
+        if (index-- == 0)
+            return true;
+    }
+    return false;
 }

@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* What a person at the bench asks about a chip and no code reads: pins, boot modes, boards. Rows, each with its
- * source; what was not found in one is not there. */
+/* Notes that several rows share, one row a note. */
 #ifndef KILN_CHIP_NOTES_H
 #define KILN_CHIP_NOTES_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "chip/chip.h"
 
-struct kiln_chip_note {
+struct kiln_shared_note {
     const char *chips; /* names, ' ' between; '*' at the end of one stands for any rest */
-    const char *name;  /* "UART0" */
-    const char *value; /* up to 159 bytes */
-    const char *source;
+    const char *name, *value, *source;
 };
 
-/* Note number `index` of a chip; NULL after the last. */
-const struct kiln_chip_note *kiln_chip_note_at(const char *chip, size_t index);
+/* Note number `index` of a chip, its own first; false after the last. */
+bool kiln_chip_note_at(const struct kiln_chip *chip, size_t index, struct kiln_chip_note *out_note);
 
-/* All rows; NULL after the last. */
-const struct kiln_chip_note *kiln_chip_note_row(size_t index);
+/* All shared rows; NULL after the last. */
+const struct kiln_shared_note *kiln_shared_note_row(size_t index);
 
 /* Whether a note's list of chips has this one. */
-bool kiln_chip_note_is_of(const struct kiln_chip_note *note, const char *chip);
+bool kiln_shared_note_is_of(const struct kiln_shared_note *note, const char *chip);
 
 #endif

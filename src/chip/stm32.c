@@ -386,6 +386,8 @@ const struct kiln_chip *kiln_stm32_at(size_t index)
     return index < KILN_ARRAY_LEN(kiln_chip_rows_stm32) - 1 ? &kiln_chip_rows_stm32[index] : NULL;
 }
 
+const uint32_t kiln_stm32_idcode_registers[] = {ID_M3, ID_M0, ID_H7, ID_M33, 0};
+
 const struct kiln_chip *kiln_stm32_by_id(uint16_t dev_id)
 {
     const struct kiln_chip *chip;

@@ -45,6 +45,8 @@ struct kiln_stm32_facts {
 
 const struct kiln_chip *kiln_stm32_at(size_t index);       /* NULL after the last */
 const struct kiln_chip *kiln_stm32_by_id(uint16_t dev_id); /* NULL if unknown */
+/* The columns `idcode_reg` of all rows, each once, those of most parts first; ends with 0. */
+extern const uint32_t kiln_stm32_idcode_registers[];
 
 /* The row of a part: "stm32f407vgt6", "STM32F4-07", or a beginning that leaves one row only. NULL if
  * there is none or several. */

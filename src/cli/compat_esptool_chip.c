@@ -166,17 +166,15 @@ int esptool_work_read_mac(struct esptool_board *b)
 /* The one kind of chip without an id in images has one of its own in its MAC words. */
 int esptool_work_chip_id(struct esptool_board *b)
 {
-    uint32_t low = 0;
-    uint32_t high = 0;
+    uint32_t number;
 
     if (b->about.chip_id >= 0) {
         esptool_warning(b->e, "%s has no chip ID. Reading MAC address instead.", b->about.title);
         return esptool_work_read_mac(b);
     }
-    if (kiln_esp_session_read_reg(b->session, 0x3ff00050, &low) != KILN_OK ||
-        kiln_esp_session_read_reg(b->session, 0x3ff00054, &high) != KILN_OK)
+    if (kiln_esp_session_chip_number(b->session, &number) != KILN_OK)
         return esptool_board_fail(b);
-    esptool_print(b->e, "Chip ID: 0x%08x", (unsigned)(low >> 24 | (high & 0xffffff) << 8));
+    esptool_print(b->e, "Chip ID: 0x%08x", (unsigned)number);
     return 0;
 }
 

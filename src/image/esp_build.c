@@ -93,17 +93,11 @@ void kiln_esp_memory_names(const struct kiln_chip *chip, uint32_t address, char 
             len += (size_t)snprintf(text + len, 96 - len, "%s%s", len > 0 ? ", " : "", m->name);
 }
 
-bool kiln_esp_is_flash(const struct kiln_esp_facts *facts, uint32_t address)
-{
-    return (address >= facts->irom_start && address < facts->irom_end) ||
-           (address >= facts->drom_start && address < facts->drom_end);
-}
-
 bool kiln_esp_is_mapped(const struct kiln_esp_builder *b, uint32_t address)
 {
     if ((b->chip->esp->flags & KILN_ESP_IMAGE_PLAIN) == 0)
-        return kiln_esp_is_flash(b->chip->esp, address);
-    return b->options->version == 3 && address > b->chip->esp->irom_start;
+        return kiln_esp_is_flash(b->chip, address);
+    return b->options->version == 3 && address > kiln_esp_window(b->chip, true).start;
 }
 
 /* ---- sections to segments ---- */

@@ -67,7 +67,6 @@ KILN_MUST_USE enum kiln_status kiln_esp_chip_named(struct kiln_ctx *ctx, const c
 
 /* Names of the memories at an address: "DRAM, BYTE_ACCESSIBLE". */
 void kiln_esp_memory_names(const struct kiln_chip *chip, uint32_t address, char text[96]);
-bool kiln_esp_is_flash(const struct kiln_esp_facts *facts, uint32_t address);
 /* The same for the layout that is being made. */
 bool kiln_esp_is_mapped(const struct kiln_esp_builder *b, uint32_t address);
 

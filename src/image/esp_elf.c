@@ -220,7 +220,7 @@ static enum kiln_status find_page(struct kiln_esp_builder *b)
         if (strstr(b->sections[i].name, ".flash.appdesc") != NULL)
             found = &b->sections[i];
     if (found == NULL || b->chip->esp->mmu_page_kb[1] == 0 ||
-        !kiln_esp_is_flash(b->chip->esp, found->address) || found->len < 256 ||
+        !kiln_esp_is_flash(b->chip, found->address) || found->len < 256 ||
         kiln_le32(found->data) != 0xabcd5432)
         return KILN_OK;
     log2 = found->data[0xb4];

@@ -17,15 +17,15 @@
 #define SEGMENT_MAX  (16u << 20)
 #define CHECKSUM     0xefu
 
-/* ESP8266 addresses: DRAM, IRAM, flash. */
 static bool is_plain_address(uint32_t address)
 {
-    return (address >= 0x3ffe8000 && address < 0x40000000) ||
-           (address >= 0x40100000 && address < 0x40110000) ||
-           (address >= 0x40200000 && address < 0x40600000);
+    for (const struct kiln_map_entry *m = kiln_esp_plain()->esp->loads; m->name != NULL; m++)
+        if (address >= m->start && address < m->end)
+            return true;
+    return false;
 }
 
-/* An ESP8266 header is followed by the first segment's address, an extended one by pin numbers. */
+/* A plain header is followed by the first segment's address, an extended one by pin numbers. */
 static bool is_plain(const uint8_t *bytes, size_t len)
 {
     if (bytes[0] == KILN_ESP_MAGIC_V2)
@@ -212,14 +212,6 @@ static void note_boot_descriptor(struct kiln_image *image, const uint8_t *d)
     kiln_image_note(image, "bootloader: ESP-IDF %s, built %s", idf, built);
 }
 
-static bool flash_mapped(const struct kiln_chip *chip, uint64_t address)
-{
-    const struct kiln_esp_facts *e = chip != NULL ? chip->esp : NULL;
-
-    return e != NULL && ((address >= e->irom_start && address < e->irom_end) ||
-                         (address >= e->drom_start && address < e->drom_end));
-}
-
 static void find_role(struct walk *w, const struct kiln_chip *chip)
 {
     struct kiln_image *image = w->image;
@@ -229,7 +221,7 @@ static void find_role(struct walk *w, const struct kiln_chip *chip)
         const struct kiln_image_memory *m = &image->memory[i];
         const uint8_t *data = w->bytes + (m->offset - w->at);
 
-        mapped |= flash_mapped(chip, m->address);
+        mapped |= chip != NULL && kiln_esp_is_flash(chip, m->address);
         if (m->size >= 256 && kiln_le32(data) == KILN_ESP_DESCRIPTOR_MAGIC) {
             image->info.esp_role = KILN_ESP_ROLE_APP;
             note_app_descriptor(image, data);

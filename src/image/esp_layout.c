@@ -37,7 +37,7 @@ static void sort_out(struct kiln_esp_builder *b, struct kiln_esp_sorted *s)
     kiln_esp_sort(sorted, b->segment_count);
     s->flash_count = s->ram_count = 0;
     for (size_t i = 0; i < b->segment_count; i++) {
-        if (kiln_esp_is_flash(b->chip->esp, sorted[i].address))
+        if (kiln_esp_is_flash(b->chip, sorted[i].address))
             s->flash[s->flash_count++] = sorted[i];
         else
             s->ram[s->ram_count++] = sorted[i];

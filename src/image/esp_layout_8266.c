@@ -22,7 +22,7 @@ static enum kiln_status find_irom(struct kiln_esp_builder *b, const struct kiln_
 
     *out = NULL;
     for (size_t i = 0; i < b->segment_count; i++)
-        if (kiln_esp_is_flash(b->chip->esp, b->segment[i].address)) {
+        if (kiln_esp_is_flash(b->chip, b->segment[i].address)) {
             *out = &b->segment[i];
             count++;
         }
@@ -56,7 +56,9 @@ enum kiln_status kiln_esp_lay_out_v1(struct kiln_esp_builder *b, struct kiln_esp
         return kiln_fail(b->ctx, KILN_E_NOMEM, "out of memory");
     memcpy(bytes, irom->data, irom->len);
     out->part[out->part_count++] = (struct kiln_esp_built_part){
-        .bytes = bytes, .len = irom->len, .offset = irom->address - b->chip->esp->irom_start};
+        .bytes = bytes,
+        .len = irom->len,
+        .offset = irom->address - kiln_esp_window(b->chip, true).start};
     return KILN_OK;
 }
 
@@ -67,7 +69,8 @@ enum kiln_status kiln_esp_lay_out_v2(struct kiln_esp_builder *b, uint32_t *out_o
     uint32_t crc;
 
     KILN_TRY(find_irom(b, &irom));
-    *out_offset = irom != NULL ? (irom->address - b->chip->esp->irom_start) / SECTOR * SECTOR : 0;
+    *out_offset =
+        irom != NULL ? (irom->address - kiln_esp_window(b->chip, true).start) / SECTOR * SECTOR : 0;
     KILN_TRY(kiln_esp_emit_header(b, V2_COUNT));
     b->out.data[0] = V2_MAGIC;
     if (irom != NULL) {

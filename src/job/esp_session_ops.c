@@ -44,7 +44,7 @@ static enum kiln_status check_range(struct kiln_ctx *ctx, uint32_t address, size
 static enum kiln_status spare_stub(struct kiln_esp_session *session, uint32_t address, size_t len)
 {
     const struct kiln_esp *esp = session->esp;
-    const char *file = kiln_esp_stub_of(esp->facts, esp->revision);
+    const char *file = kiln_esp_stub_of(esp->chip, esp->revision);
     struct kiln_esp_stub_image image;
     enum kiln_status status;
 
@@ -111,6 +111,22 @@ enum kiln_status kiln_esp_session_set_flash_supply(struct kiln_esp_session *sess
     if (millivolts == 1900)
         value |= SDIO_DREF;
     return kiln_esp_write_reg(session->esp, &session->ctx, session->esp->facts->sdio_conf, value);
+}
+
+enum kiln_status kiln_esp_session_chip_number(struct kiln_esp_session *session,
+                                              uint32_t *out_number)
+{
+    uint32_t low, high;
+
+    *out_number = 0;
+    KILN_TRY(kiln_esp_session_ready(session, false));
+    if (session->esp->facts->chip_id >= 0)
+        return kiln_fail(&session->ctx, KILN_E_UNSUPPORTED, "the %s has no number of its own",
+                         session->esp->chip->title);
+    KILN_TRY(kiln_esp_read_reg(session->esp, &session->ctx, session->esp->facts->mac, &low));
+    KILN_TRY(kiln_esp_read_reg(session->esp, &session->ctx, session->esp->facts->mac + 4, &high));
+    *out_number = low >> 24 | (high & 0xffffff) << 8;
+    return KILN_OK;
 }
 
 /* ---- security ---- */

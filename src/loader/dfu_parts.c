@@ -146,18 +146,16 @@ uint64_t dfu_parts_read_size(struct kiln_dfu *self, struct kiln_ctx *ctx,
 
 const struct kiln_chip *dfu_parts_read_id(struct kiln_dfu *self, struct kiln_ctx *ctx)
 {
-    static const uint32_t registers[] = {0xe0042000, 0x40015800, 0x5c001000, 0xe0044000};
-
-    for (size_t i = 0; i < KILN_ARRAY_LEN(registers); i++) {
+    for (const uint32_t *reg = kiln_stm32_idcode_registers; *reg != 0; reg++) {
         const struct kiln_chip *chip;
         uint8_t bytes[4];
 
-        if (dfuse_peek(self, ctx, registers[i], bytes, sizeof bytes) != KILN_OK) {
+        if (dfuse_peek(self, ctx, *reg, bytes, sizeof bytes) != KILN_OK) {
             kiln_error_clear(ctx);
             continue;
         }
         chip = kiln_stm32_by_id(kiln_le32(bytes) & 0xfff);
-        if (chip != NULL && chip->stm32->idcode_reg == registers[i])
+        if (chip != NULL && chip->stm32->idcode_reg == *reg)
             return chip;
     }
     return NULL;

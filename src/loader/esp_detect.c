@@ -316,8 +316,12 @@ enum kiln_status kiln_esp_crystal(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
     return KILN_OK;
 }
 
+#define VARIANT_MASK 0xffffffu /* without the revision */
+
 static const char *variant_name(const struct kiln_esp *esp, uint32_t key)
 {
+    if (esp->facts->names == NULL)
+        return (key & VARIANT_MASK) == 0 ? esp->chip->title : NULL;
     for (const struct kiln_esp_name *row = esp->facts->names; row->name != NULL; row++) {
         if ((key & row->mask) == row->value)
             return row->name;

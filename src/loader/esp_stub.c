@@ -22,7 +22,7 @@ const char *kiln_esp_no_stub_reason(const struct kiln_esp *esp)
     if ((esp->facts->flags & KILN_ESP_NO_STUB_SB) && esp->has_security &&
         (esp->security.flags & KILN_ESP_SECURE_BOOT))
         return "secure boot lets no stub run";
-    if (kiln_esp_stub_of(esp->facts, esp->revision) == NULL)
+    if (kiln_esp_stub_of(esp->chip, esp->revision) == NULL)
         return "there is no stub for this chip";
     return NULL;
 }
@@ -122,7 +122,7 @@ void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
         esp->deferred = true;
         return;
     }
-    if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->facts, esp->revision),
+    if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->chip, esp->revision),
                            &image) == KILN_OK) {
         kiln_esp_stub_dispose(&image);
         esp->deferred = true;
@@ -209,7 +209,7 @@ enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
     }
     if (kiln_esp_wants_flasher(esp))
         return kiln_esp_start_flasher(esp, ctx);
-    if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->facts, esp->revision),
+    if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->chip, esp->revision),
                            &image) != KILN_OK) {
         kiln_esp_note(esp, "no flasher stub (%s): only the boot ROM is used, which is slower",
                       ctx->error.message);

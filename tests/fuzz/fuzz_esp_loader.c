@@ -492,9 +492,9 @@ static const char *stub_folder(void)
             char path[128];
             FILE *file;
 
-            if (chip->esp == NULL || kiln_esp_stub_of(chip->esp, 0) == NULL)
+            if (chip->esp == NULL || kiln_esp_stub_of(chip, 0) == NULL)
                 continue;
-            snprintf(path, sizeof path, "%s/%s.json", folder, kiln_esp_stub_of(chip->esp, 0));
+            snprintf(path, sizeof path, "%s/%s.json", folder, kiln_esp_stub_of(chip, 0));
             file = fopen(path, "w");
             if (file == NULL)
                 continue;

@@ -41,7 +41,6 @@ static const struct fact facts[] = {
     FACT(spi.miso_dlen, "spi_miso"),
     FACT(xtal_divider, "xtal_divider"),
     FACT(efuse_base, "efuse_base"),
-    FACT(efuse_block1, "efuse_block1"),
     FACT(mac, "mac"),
     FACT(wdt.config0, "wdt_config0"),
     FACT(wdt.config1, "wdt_config1"),
@@ -51,10 +50,6 @@ static const struct fact facts[] = {
     FACT(wdt.swd_auto_feed, "swd_feed"),
     FACT(wdt.swd_wprotect, "swd_wprotect"),
     FACT(wdt.swd_wkey, "swd_wkey"),
-    FACT(irom_start, "irom_start"),
-    FACT(irom_end, "irom_end"),
-    FACT(drom_start, "drom_start"),
-    FACT(drom_end, "drom_end"),
     FACT(encrypted_align, "encrypted_align"),
     FACT(uart_clkdiv, "uart_clkdiv"),
     FACT(magic, "magic"),
@@ -96,6 +91,14 @@ static bool is_inherited(const char *chip, const char *name)
            (strcmp(chip, "esp32c2") == 0 && strncmp(name, "swd_", 4) == 0);
 }
 
+/* "irom_start" and the like: an edge of where the flash is mapped. */
+static bool window_has(const struct kiln_chip *chip, const char *name, uint64_t value)
+{
+    struct kiln_esp_window window = kiln_esp_window(chip, name[0] == 'i');
+
+    return (strcmp(name + 5, "end") == 0 ? window.end : window.start) == value;
+}
+
 /* Whether a row has the fact. */
 static bool row_has(const struct kiln_chip *chip, const char *name, uint64_t value, uint64_t end)
 {
@@ -107,6 +110,8 @@ static bool row_has(const struct kiln_chip *chip, const char *name, uint64_t val
         return code_is(esp->sizes, name + 5, value);
     if (strncmp(name, "map.", 4) == 0)
         return map_has(chip, name + 4, value, end);
+    if (strncmp(name, "irom_", 5) == 0 || strncmp(name, "drom_", 5) == 0)
+        return window_has(chip, name, value);
     for (size_t i = 0; i < KILN_ARRAY_LEN(facts); i++) {
         if (strcmp(name, facts[i].name) != 0)
             continue;
@@ -156,16 +161,16 @@ static void test_rows_have_esptools_figures(void **state)
 static void check_esp_row(const struct kiln_chip *chip)
 {
     const struct kiln_esp_facts *esp = chip->esp;
+    struct kiln_esp_window code = kiln_esp_window(chip, true);
+    struct kiln_esp_window data = kiln_esp_window(chip, false);
 
-    assert_non_null(esp->names);
     assert_non_null(esp->features);
     assert_non_null(esp->frequencies);
     assert_non_null(esp->sizes);
-    assert_non_null(esp->stubs);
     assert_true(esp->spi.base != 0 && esp->spi.w0 != 0 && esp->mac != 0);
     assert_true(esp->xtal_mhz != 0 || esp->uart_clkdiv != 0);
     assert_int_equal(esp->boot_offset % 0x1000, 0);
-    assert_true(esp->irom_start < esp->irom_end && esp->drom_start <= esp->drom_end);
+    assert_true(code.start < code.end && data.start <= data.end);
     if (esp->chip_id >= 0)
         assert_ptr_equal(kiln_esp_by_chip_id((uint32_t)esp->chip_id), chip);
     else
@@ -178,10 +183,13 @@ static void check_stm32_row(const struct kiln_chip *chip)
 {
     const struct kiln_stm32_facts *facts_of = chip->stm32;
     uint64_t at = 0;
+    size_t known;
 
     assert_true(facts_of->banks == 1 || facts_of->banks == 2);
     assert_true(facts_of->erased == 0xff || facts_of->erased == 0);
     assert_true(facts_of->ram_start <= facts_of->ram_end);
+    for (known = 0; kiln_stm32_idcode_registers[known] != facts_of->idcode_reg; known++)
+        assert_true(kiln_stm32_idcode_registers[known] != 0);
     for (uint32_t page; at < facts_of->flash_max; at += page) {
         page = kiln_stm32_page_at(&facts_of->org[0], at);
         assert_true(page != 0);
@@ -225,29 +233,31 @@ static void test_a_part_tells_its_flash_base(void **state)
     assert_false(kiln_chip_flash_base("atmega328p", &base));
 }
 
-/* A note of no chip, twice of one, or too long for the public view was typed wrong. */
+/* A shared note of no chip, a note twice of one or too long for the public view was typed wrong. */
 static void test_notes_fit_rows(void **state)
 {
-    const struct kiln_chip_note *note, *other;
+    const struct kiln_shared_note *shared;
+    struct kiln_chip_note note, other;
     const struct kiln_chip *chip;
 
     (void)state;
-    for (size_t i = 0; (note = kiln_chip_note_row(i)) != NULL; i++) {
+    for (size_t i = 0; (shared = kiln_shared_note_row(i)) != NULL; i++) {
         unsigned named = 1, found = 0;
 
-        for (const char *c = note->chips; *c != '\0'; c++)
+        for (const char *c = shared->chips; *c != '\0'; c++)
             named += *c == ' ';
-        for (size_t k = 0; (chip = kiln_chip_at(k)) != NULL; k++) {
-            if (!kiln_chip_note_is_of(note, chip->name))
-                continue;
-            found++;
-            for (size_t n = i + 1; (other = kiln_chip_note_row(n)) != NULL; n++)
-                assert_false(kiln_chip_note_is_of(other, chip->name) &&
-                             strcmp(other->name, note->name) == 0);
-        }
+        for (size_t k = 0; (chip = kiln_chip_at(k)) != NULL; k++)
+            found += kiln_shared_note_is_of(shared, chip->name);
         assert_true(found >= named);
-        assert_true(strlen(note->value) < 160 && strlen(note->name) <= 24 &&
-                    note->source[0] != '\0');
+    }
+    for (size_t k = 0; (chip = kiln_chip_at(k)) != NULL; k++) {
+        for (size_t i = 0; kiln_chip_note_at(chip, i, &note); i++) {
+            assert_true(strlen(note.value) < 160 && strlen(note.name) <= 24 &&
+                        note.source[0] != '\0');
+            for (size_t n = i + 1; kiln_chip_note_at(chip, n, &other); n++)
+                if (strcmp(other.name, note.name) == 0)
+                    fail_msg("%s has two notes \"%s\"", chip->name, note.name);
+        }
     }
 }
 
