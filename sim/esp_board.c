@@ -4,6 +4,7 @@
 #include "sim/boards.h"
 #include "sim/esp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -337,20 +338,39 @@ static const struct kiln_sim_uart_ops esp_ops = {
 static enum kiln_status set_variant(struct kiln_ctx *ctx, struct esp_board *board)
 {
     const char *variant = board->knobs.variant;
+    const struct {
+        const char *name;
+        bool *flag, *too;
+    } table[] = {
+        {"usb", &board->usb, NULL},
+        {"slow-reset", &board->slow_reset, NULL},
+        {"secure-boot", &board->secure_boot, NULL},
+        {"encrypted", &board->encryption, NULL},
+        {"encrypted-release", &board->encryption, &board->encryption_release},
+        {"dead-flash", &board->dead_flash, NULL},
+        {"dead-flasher", &board->flasher.dead, NULL},
+        {"odd-flasher", &board->flasher.odd, NULL},
+    };
+    size_t first =
+        (board->chip->features & ESP_USB_SERIAL) != 0 ? 0 : 1; /* usb is none of others */
+    char names[120] = "";
 
-    board->usb = strcmp(variant, "usb") == 0 && (board->chip->features & ESP_USB_SERIAL) != 0;
-    board->slow_reset = strcmp(variant, "slow-reset") == 0;
-    board->secure_boot = strcmp(variant, "secure-boot") == 0;
-    board->encryption_release = strcmp(variant, "encrypted-release") == 0;
-    board->encryption = board->encryption_release || strcmp(variant, "encrypted") == 0;
-    board->dead_flash = strcmp(variant, "dead-flash") == 0;
-    board->flasher.dead = strcmp(variant, "dead-flasher") == 0;
-    board->flasher.odd = strcmp(variant, "odd-flasher") == 0;
-    if (variant[0] != '\0' && !board->usb && !board->slow_reset && !board->secure_boot &&
-        !board->encryption && !board->dead_flash && !board->flasher.dead && !board->flasher.odd)
-        return kiln_fail(ctx, KILN_E_ARG, "there is no simulated %s \"%s\"", board->chip->name,
-                         variant);
-    return KILN_OK;
+    for (size_t i = first; i < KILN_ARRAY_LEN(table); i++) {
+        size_t length = strlen(names);
+
+        if (strcmp(variant, table[i].name) == 0) {
+            *table[i].flag = true;
+            if (table[i].too != NULL)
+                *table[i].too = true;
+            return KILN_OK;
+        }
+        snprintf(names + length, sizeof names - length, "%s%s", i > first ? ", " : "",
+                 table[i].name);
+    }
+    if (variant[0] == '\0')
+        return KILN_OK;
+    return kiln_fail(ctx, KILN_E_ARG, "there is no simulated %s \"%.40s\"; variants are %s",
+                     board->chip->name, variant, names);
 }
 
 static enum kiln_status set_lie(struct kiln_ctx *ctx, struct esp_board *board)

@@ -17,7 +17,7 @@ struct knob {
     enum knob_kind kind;
     size_t offset;
     size_t size;
-    const char *true_word, *false_word; /* of a flag */
+    const char *true_word, *false_word; /* of a flag; of a text that is one of the two */
 };
 
 #define FIELD(field) \
@@ -26,7 +26,7 @@ struct knob {
 static const struct knob table[] = {
     {"flash", KNOB_TEXT, FIELD(flash_path), NULL, NULL},
     {"size", KNOB_SIZE, FIELD(flash_size), NULL, NULL},
-    {"boot", KNOB_TEXT, FIELD(boot), NULL, NULL},
+    {"boot", KNOB_TEXT, FIELD(boot), "run", "download"},
     {"time", KNOB_FLAG, FIELD(real_time), "real", "virtual"},
     {"secure", KNOB_FLAG, FIELD(secure_download), "1", "0"},
     {"baudmax", KNOB_NUMBER, FIELD(baud_max), NULL, NULL},
@@ -82,11 +82,19 @@ static bool parse_number(const char *text, bool is_size, uint64_t max, uint64_t 
     return true;
 }
 
+static bool is_either(const struct knob *knob, const char *value)
+{
+    return knob->true_word == NULL || strcmp(value, knob->true_word) == 0 ||
+           strcmp(value, knob->false_word) == 0;
+}
+
 static bool set_knob(struct kiln_sim_knobs *knobs, const struct knob *knob, const char *value)
 {
     char *field = (char *)knobs + knob->offset;
     uint64_t number = 0;
 
+    if (!is_either(knob, value))
+        return false;
     switch (knob->kind) {
     case KNOB_TEXT:
         if (strlen(value) >= knob->size)
@@ -94,8 +102,6 @@ static bool set_knob(struct kiln_sim_knobs *knobs, const struct knob *knob, cons
         memcpy(field, value, strlen(value) + 1);
         return true;
     case KNOB_FLAG:
-        if (strcmp(value, knob->true_word) != 0 && strcmp(value, knob->false_word) != 0)
-            return false;
         *(bool *)field = strcmp(value, knob->true_word) == 0;
         return true;
     case KNOB_NUMBER:
@@ -117,6 +123,28 @@ static bool set_knob(struct kiln_sim_knobs *knobs, const struct knob *knob, cons
     return false;
 }
 
+static enum kiln_status no_such_knob(struct kiln_ctx *ctx, const char *word)
+{
+    char names[200] = "";
+
+    for (size_t i = 0; i < KILN_ARRAY_LEN(table); i++) {
+        size_t length = strlen(names);
+
+        snprintf(names + length, sizeof names - length, "%s%s", i > 0 ? ", " : "", table[i].name);
+    }
+    return kiln_fail(ctx, KILN_E_ARG, "a simulated board has no knob \"%.40s\"; there are %s", word,
+                     names);
+}
+
+static enum kiln_status bad_value(struct kiln_ctx *ctx, const struct knob *knob, const char *value)
+{
+    if (knob->true_word != NULL)
+        return kiln_fail(ctx, KILN_E_ARG, "%s of a simulated board is %s or %s, not \"%.40s\"",
+                         knob->name, knob->true_word, knob->false_word, value);
+    return kiln_fail(ctx, KILN_E_ARG, "the simulated board cannot take \"%.40s\" for %s", value,
+                     knob->name);
+}
+
 static enum kiln_status parse_word(struct kiln_ctx *ctx, char *word, struct kiln_sim_knobs *knobs)
 {
     char *equals = strchr(word, '=');
@@ -128,11 +156,16 @@ static enum kiln_status parse_word(struct kiln_ctx *ctx, char *word, struct kiln
         if (strcmp(word, table[i].name) != 0)
             continue;
         if (!set_knob(knobs, &table[i], equals + 1))
-            return kiln_fail(ctx, KILN_E_ARG, "the simulated board cannot take \"%s\" for %s",
-                             equals + 1, word);
+            return bad_value(ctx, &table[i], equals + 1);
         return KILN_OK;
     }
-    return kiln_fail(ctx, KILN_E_ARG, "a simulated board has no knob \"%s\"", word);
+    return no_such_knob(ctx, word);
+}
+
+static enum kiln_status no_such_board(struct kiln_ctx *ctx, const char *name)
+{
+    return kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_SIM_LIST,
+                          "there is no simulated board \"%.40s\"", name);
 }
 
 enum kiln_status kiln_sim_knobs_parse(struct kiln_ctx *ctx, const char *text,
@@ -144,7 +177,7 @@ enum kiln_status kiln_sim_knobs_parse(struct kiln_ctx *ctx, const char *text,
 
     kiln_sim_knobs_init(knobs);
     if (board_len >= sizeof knobs->board || strlen(text) >= sizeof copy)
-        return kiln_fail(ctx, KILN_E_ARG, "there is no simulated board \"%.40s\"", text);
+        return no_such_board(ctx, text);
     memcpy(knobs->board, text, board_len);
     snprintf(copy, sizeof copy, "%s", text + board_len + (text[board_len] == '?'));
     rest = copy;
@@ -152,6 +185,6 @@ enum kiln_status kiln_sim_knobs_parse(struct kiln_ctx *ctx, const char *text,
         if (*word != '\0')
             KILN_TRY(parse_word(ctx, word, knobs));
     if (kiln_sim_board_find(knobs->board) == NULL)
-        return kiln_fail(ctx, KILN_E_ARG, "there is no simulated board \"%s\"", knobs->board);
+        return no_such_board(ctx, knobs->board);
     return KILN_OK;
 }

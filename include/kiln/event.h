@@ -136,8 +136,9 @@ struct kiln_event_result {
     enum kiln_status status;
     const struct kiln_error *error; /* NULL on success */
     enum kiln_device_state state;
-    const char
-        *board_note; /* where the board was left: "running", "in its bootloader", ... or "" */
+    /* How the board was left, behind "the board is": "running", "still in its bootloader", "not running: it
+     * has no bootloader", ...; "" if that is not known. */
+    const char *board_note;
     uint64_t written, skipped, erased, verified; /* bytes */
     uint64_t elapsed_ms;
     uint64_t transfer_ms; /* of which writing */

@@ -63,6 +63,11 @@ static enum kiln_status erase_pages(struct kiln_job *job, const struct erase_map
     const struct kiln_target_info *info = job->loader->ops->info(job->loader);
     size_t page = 0;
 
+    if (map->bytes == 0) {
+        kiln_job_note(job, "all %llu KiB are empty already",
+                      (unsigned long long)(map->total / 1024));
+        return KILN_OK;
+    }
     kiln_job_note(job, "%llu of %llu KiB hold something: only that is erased",
                   (unsigned long long)(map->bytes / 1024), (unsigned long long)(map->total / 1024));
     kiln_job_begin_phase(job, KILN_PHASE_ERASE, map->bytes, NULL);

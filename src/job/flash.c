@@ -51,7 +51,7 @@ static bool partitions_matter(struct kiln_job *job)
 
 static enum kiln_status check_files(struct kiln_job *job)
 {
-    char notes[512] = "";
+    struct kiln_guard_notes notes = {0};
     const struct kiln_guard_input input = {
         .images = job->request.images,
         .image_count = job->request.image_count,
@@ -59,21 +59,22 @@ static enum kiln_status check_files(struct kiln_job *job)
         .force = job->request.force,
     };
 
-    KILN_TRY(kiln_guard_files(&job->ctx, &input, notes, sizeof notes));
-    if (notes[0] != '\0')
-        kiln_job_note(job, "%s", notes);
+    KILN_TRY(kiln_guard_files(&job->ctx, &input, &notes));
+    if (notes.text[0] != '\0')
+        kiln_job_note(job, "%s", notes.text);
     return KILN_OK;
 }
 
 static enum kiln_status check_safety(struct kiln_job *job)
 {
     const struct kiln_region *region = main_flash(target(job));
-    char notes[512] = "";
+    struct kiln_guard_notes notes = {0};
     struct kiln_guard_input input = {
         .images = job->images,
         .image_count = job->image_count,
         .target = target(job),
         .force = job->request.force,
+        .erase_all = job->request.erase_all,
         .user = job,
         .protection = job->has_protection ? &job->protection : NULL,
         .encrypted = job->encrypted,
@@ -85,11 +86,14 @@ static enum kiln_status check_safety(struct kiln_job *job)
     if (partitions_matter(job)) {
         KILN_TRY(kiln_job_partitions(job));
         input.partitions = job->partitions;
-        input.partition_count = job->partitions != NULL ? job->partition_count : 0;
+        if (job->partitions != NULL && !(job->request.erase_all && job->partitions_read))
+            input.partition_count = job->partition_count;
     }
-    KILN_TRY(kiln_guard_places(&job->ctx, &input, notes, sizeof notes));
-    if (notes[0] != '\0')
-        kiln_job_note(job, "%s", notes);
+    KILN_TRY(kiln_guard_places(&job->ctx, &input, &notes));
+    if (notes.text[0] != '\0')
+        kiln_job_note(job, "%s", notes.text);
+    if (notes.running != NULL)
+        job->running = notes.running;
     return KILN_OK;
 }
 

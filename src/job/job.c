@@ -218,7 +218,7 @@ static const char *note_after(const struct kiln_job *job)
     case KILN_RESET_AFTER_WATCHDOG:
         break;
     }
-    return "running";
+    return job->running;
 }
 
 static void say(void *user, const char *text)
@@ -274,7 +274,7 @@ static enum kiln_status leave(struct kiln_job *job)
 
     kiln_cleanup_drop(&job->cleanup, job);
     if (!starts) {
-        job->board_note = "running";
+        job->board_note = job->running;
         return KILN_OK;
     }
     if (kiln_job_after(job) != KILN_RESET_AFTER_STAY)
@@ -311,7 +311,7 @@ static enum kiln_status work(struct kiln_job *job)
 {
     KILN_TRY(kiln_job_open(job));
     if (job->loader == NULL) {
-        job->board_note = "running";
+        job->board_note = job->running;
         return kiln_job_reset(job);
     }
     if (kiln_cleanup_push(&job->cleanup, abandon, job) != KILN_OK)
@@ -411,6 +411,7 @@ enum kiln_status kiln_job_create_on(const struct kiln_request *request,
     if (hooks != NULL)
         job->hooks = *hooks;
     job->board_note = "";
+    job->running = "running";
     job->yielded = -1;
     job->cancel.wake_fd = job->cancel.fire_fd = -1;
     kiln_ctx_init(&job->ctx, job->hooks.clock != NULL ? job->hooks.clock : kiln_system_clock());

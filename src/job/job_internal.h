@@ -84,7 +84,8 @@ struct kiln_job {
     uint64_t last_from, last_to; /* what the plan writes last; equal if nothing */
     struct kiln_plan plan;
     const char *board_note;
-    atomic_int state; /* enum kiln_device_state */
+    const char *running; /* what the board does once it is started, as in board_note */
+    atomic_int state;    /* enum kiln_device_state */
 
     /* What events point to. The loader's own information changes while it works (a flasher stub starts, a rate
      * is raised), so what was told of the board is a copy. */

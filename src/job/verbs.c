@@ -86,6 +86,9 @@ static enum kiln_status choose_span(struct kiln_job *job, struct span *out_span)
         address = region->start;
     out_span->address = address;
     out_span->size = job->request.length;
+    if (out_span->size > UINT64_MAX - address)
+        return kiln_fail(&job->ctx, KILN_E_ARG, "there are no %llu bytes behind 0x%08llx",
+                         (unsigned long long)out_span->size, (unsigned long long)address);
     if (out_span->size > 0)
         return KILN_OK;
     for (size_t i = 0; i < info->region_count; i++)
@@ -132,7 +135,7 @@ enum kiln_status kiln_job_read(struct kiln_job *job)
     KILN_TRY(choose_span(job, &span));
     if (job->loader->ops->read == NULL)
         return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "this bootloader cannot read the flash");
-    if (span.size > READ_MAX || span.address + span.size < span.address)
+    if (span.size > READ_MAX)
         return kiln_fail(&job->ctx, KILN_E_ARG, "%llu bytes are more than one read may take",
                          (unsigned long long)span.size);
     job->data = malloc((size_t)span.size + 1);
@@ -175,6 +178,19 @@ static enum kiln_status check_pages(struct kiln_job *job, const struct kiln_regi
     return kiln_fail_at(&job->ctx, from);
 }
 
+static enum kiln_status check_range(struct kiln_job *job, uint64_t from, uint64_t end)
+{
+    while (from < end) {
+        const struct kiln_region *region;
+        uint64_t stop;
+
+        KILN_TRY(part_in_region(job, from, end, KILN_REGION_ERASE, &region, &stop));
+        KILN_TRY(check_pages(job, region, from, stop));
+        from = stop;
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status erase_range(struct kiln_job *job)
 {
     struct span span = {0};
@@ -182,29 +198,28 @@ static enum kiln_status erase_range(struct kiln_job *job)
 
     KILN_TRY(choose_span(job, &span));
     end = span.address + span.size;
-    if (!job->request.dry_run)
-        kiln_job_begin_phase(job, KILN_PHASE_ERASE, span.size, NULL);
+    KILN_TRY(check_range(job, span.address, end));
+    if (job->request.dry_run) {
+        kiln_job_note(job, "0x%08llx-0x%08llx would be erased", (unsigned long long)span.address,
+                      (unsigned long long)(end - 1));
+        return KILN_OK;
+    }
+    kiln_job_begin_phase(job, KILN_PHASE_ERASE, span.size, NULL);
     for (uint64_t at = span.address; at < end;) {
         struct kiln_progress progress = kiln_job_op_progress(job);
         const struct kiln_region *region;
         uint64_t stop;
 
         KILN_TRY(part_in_region(job, at, end, KILN_REGION_ERASE, &region, &stop));
-        KILN_TRY(check_pages(job, region, at, stop));
-        if (!job->request.dry_run) {
-            kiln_job_set_state(job, KILN_STATE_ERASED);
-            if (job->loader->ops->erase(job->loader, &job->ctx, at, stop - at, &progress) !=
-                KILN_OK)
-                return kiln_while(&job->ctx, "while erasing 0x%08llx", (unsigned long long)at);
-            kiln_job_op_done(job, stop - at);
-            job->result.erased += stop - at;
-            KILN_TRY(kiln_job_check_erased(job, region, at, stop - at));
-        }
+        kiln_job_set_state(job, KILN_STATE_ERASED);
+        if (job->loader->ops->erase(job->loader, &job->ctx, at, stop - at, &progress) != KILN_OK)
+            return kiln_while(&job->ctx, "while erasing 0x%08llx", (unsigned long long)at);
+        kiln_job_op_done(job, stop - at);
+        job->result.erased += stop - at;
+        KILN_TRY(kiln_job_check_erased(job, region, at, stop - at));
         at = stop;
     }
-    if (job->request.dry_run)
-        kiln_job_note(job, "0x%08llx-0x%08llx would be erased", (unsigned long long)span.address,
-                      (unsigned long long)(end - 1));
+    job->running = "reset";
     return KILN_OK;
 }
 
@@ -225,8 +240,14 @@ static enum kiln_status unprotect(struct kiln_job *job)
 enum kiln_status kiln_job_erase(struct kiln_job *job)
 {
     if (job->request.unprotect)
-        return unprotect(job);
-    return job->request.erase_all ? kiln_job_erase_chip(job) : erase_range(job);
+        KILN_TRY(unprotect(job));
+    else if (job->request.erase_all)
+        KILN_TRY(kiln_job_erase_chip(job));
+    else
+        return erase_range(job);
+    if (!job->request.dry_run)
+        job->running = "not running: its flash is empty";
+    return KILN_OK;
 }
 
 enum kiln_status kiln_job_reset(struct kiln_job *job)

@@ -17,11 +17,11 @@
 
 static void note_line(struct kiln_guard *g, const char *line)
 {
-    size_t used = strlen(g->notes);
+    char *text = g->notes->text;
+    size_t used = strlen(text), cap = sizeof g->notes->text;
 
-    if (g->notes_cap == 0 || used + strlen(line) + 2 > g->notes_cap)
-        return;
-    snprintf(g->notes + used, g->notes_cap - used, "%s%s", used > 0 ? "\n" : "", line);
+    if (used + strlen(line) + 2 <= cap)
+        snprintf(text + used, cap - used, "%s%s", used > 0 ? "\n" : "", line);
 }
 
 void kiln_guard_note(struct kiln_guard *g, const char *format, ...)
@@ -350,12 +350,15 @@ static enum kiln_status check_bootloader(struct kiln_guard *g)
     first = segment_at(g, flash->start);
     if (first != NULL)
         return check_overwrite(g, flash, first, now);
-    if (g->info->address > flash->start && g->info->address < flash_end(g, flash) &&
-        blank(now, flash->erased) && g->input->image_count == 1)
-        kiln_guard_note(g,
-                        "no bootloader: the flash is empty at 0x%08" PRIx64
-                        " and %s begins at 0x%08" PRIx64 ", so it will not start by itself",
-                        flash->start, kiln_image_name(g->image), g->info->address);
+    if (g->info->address <= flash->start || g->info->address >= flash_end(g, flash) ||
+        g->input->image_count != 1 || !(g->input->erase_all || blank(now, flash->erased)))
+        return KILN_OK;
+    kiln_guard_note(g,
+                    "no bootloader: the flash %s empty at 0x%08" PRIx64
+                    " and %s begins at 0x%08" PRIx64 ", so it will not start by itself",
+                    g->input->erase_all ? "will be" : "is", flash->start, kiln_image_name(g->image),
+                    g->info->address);
+    g->notes->running = "not running: it has no bootloader";
     return KILN_OK;
 }
 
@@ -403,13 +406,11 @@ static const check_fn place_checks[] = {
 };
 
 static enum kiln_status run_checks(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
-                                   const check_fn *checks, size_t count, char *notes,
-                                   size_t notes_cap)
+                                   const check_fn *checks, size_t count,
+                                   struct kiln_guard_notes *notes)
 {
-    struct kiln_guard g = {.ctx = ctx, .input = input, .notes = notes, .notes_cap = notes_cap};
+    struct kiln_guard g = {.ctx = ctx, .input = input, .notes = notes};
 
-    if (notes_cap > 0)
-        notes[0] = '\0';
     for (size_t i = 0; i < input->image_count; i++) {
         g.image = input->images[i];
         g.info = kiln_image_info(g.image);
@@ -421,13 +422,13 @@ static enum kiln_status run_checks(struct kiln_ctx *ctx, const struct kiln_guard
 }
 
 enum kiln_status kiln_guard_files(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
-                                  char *notes, size_t notes_cap)
+                                  struct kiln_guard_notes *notes)
 {
-    return run_checks(ctx, input, file_checks, KILN_ARRAY_LEN(file_checks), notes, notes_cap);
+    return run_checks(ctx, input, file_checks, KILN_ARRAY_LEN(file_checks), notes);
 }
 
 enum kiln_status kiln_guard_places(struct kiln_ctx *ctx, const struct kiln_guard_input *input,
-                                   char *notes, size_t notes_cap)
+                                   struct kiln_guard_notes *notes)
 {
-    return run_checks(ctx, input, place_checks, KILN_ARRAY_LEN(place_checks), notes, notes_cap);
+    return run_checks(ctx, input, place_checks, KILN_ARRAY_LEN(place_checks), notes);
 }

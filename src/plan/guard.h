@@ -12,8 +12,7 @@ struct kiln_guard {
     const struct kiln_image *image;
     const struct kiln_image_info *info;
     bool encrypted; /* the chip is to encrypt it */
-    char *notes;
-    size_t notes_cap;
+    struct kiln_guard_notes *notes;
 };
 
 void kiln_guard_note(struct kiln_guard *g, const char *format, ...) KILN_PRINTF(2, 3);

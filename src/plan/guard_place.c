@@ -64,32 +64,44 @@ static enum kiln_status check_app_place(struct kiln_guard *g, uint32_t boot_offs
     return KILN_OK;
 }
 
-/* An application alone does not start: the ROM needs the bootloader, and that needs the table. */
-static enum kiln_status note_missing(struct kiln_guard *g, uint32_t boot_offset)
+static bool brings_bootloader(const struct kiln_guard_input *input, uint32_t boot_offset)
 {
-    const struct kiln_guard_input *input = g->input;
-    uint8_t now[4];
     size_t len;
 
     for (size_t i = 0; i < input->image_count; i++) {
         const struct kiln_guard other = {.image = input->images[i]};
 
         if (kiln_guard_bytes_at(&other, boot_offset, &len) != NULL)
-            return KILN_OK;
+            return true;
     }
+    return false;
+}
+
+/* An application alone does not start: the ROM needs the bootloader, and that needs the table. */
+static enum kiln_status note_missing(struct kiln_guard *g, uint32_t boot_offset)
+{
+    const struct kiln_guard_input *input = g->input;
+    bool brought = brings_bootloader(input, boot_offset);
+    uint8_t now[4] = {0};
+
     if (input->read == NULL)
         return KILN_OK;
-    KILN_TRY(input->read(input->user, g->ctx, boot_offset, now, sizeof now));
-    if (kiln_le32(now) == UINT32_MAX)
+    if (!brought)
+        KILN_TRY(input->read(input->user, g->ctx, boot_offset, now, sizeof now));
+    if (!brought && (input->erase_all || kiln_le32(now) == UINT32_MAX)) {
         kiln_guard_note(g,
-                        "no bootloader: the flash is empty at 0x%x, so %s will not start by "
+                        "no bootloader: the flash %s empty at 0x%x, so %s will not start by "
                         "itself; flash its bootloader and partition table too",
-                        (unsigned)boot_offset, kiln_image_name(g->image));
-    else if (input->partition_count == 0)
+                        input->erase_all ? "will be" : "is", (unsigned)boot_offset,
+                        kiln_image_name(g->image));
+        g->notes->running = "not running: it has no bootloader";
+    } else if (input->partition_count == 0) {
         kiln_guard_note(g,
                         "no partition table at 0x%x: the bootloader will not find %s unless it "
                         "was built with the table at another place",
                         KILN_ESP_TABLE_OFFSET, kiln_image_name(g->image));
+        g->notes->running = "reset, and perhaps not running: it has no partition table";
+    }
     return KILN_OK;
 }
 

@@ -106,6 +106,13 @@ void kiln_plan_dispose(struct kiln_plan *plan);
  * REFUSED says what and with which hint; `force` turns a refusal into a note, except where something does not
  * fit at all. Errors of `read` are passed on.
  */
+/* What a person should know although the checks passed. */
+struct kiln_guard_notes {
+    char text[512]; /* lines, '\n' between; "" if there are none */
+    const char
+        *running; /* what the board does when it is reset, if that is not "running"; else NULL */
+};
+
 struct kiln_guard_input {
     const struct kiln_image *const *images;
     size_t image_count;
@@ -117,15 +124,17 @@ struct kiln_guard_input {
     const struct kiln_esp_partition *partitions; /* of an ESP chip: those that will be in force */
     size_t partition_count;
     bool force;
+    bool erase_all;                           /* nothing that is in the flash now stays */
     const struct kiln_protection *protection; /* of the chip; NULL: it has no such fuses */
     const bool *encrypted;                    /* as in kiln_plan_policy */
 };
 
+/* Both add to the notes, which begin as {0}. */
 KILN_MUST_USE enum kiln_status kiln_guard_files(struct kiln_ctx *ctx,
-                                                const struct kiln_guard_input *input, char *notes,
-                                                size_t notes_cap);
+                                                const struct kiln_guard_input *input,
+                                                struct kiln_guard_notes *notes);
 KILN_MUST_USE enum kiln_status kiln_guard_places(struct kiln_ctx *ctx,
-                                                 const struct kiln_guard_input *input, char *notes,
-                                                 size_t notes_cap);
+                                                 const struct kiln_guard_input *input,
+                                                 struct kiln_guard_notes *notes);
 
 #endif

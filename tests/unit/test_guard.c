@@ -61,16 +61,21 @@ static const struct kiln_esp_partition partitions[] = {
     {.type = 0, .subtype = 0, .offset = 0x10000, .size = 0x1000, .label = "factory"},
     {.type = 0, .subtype = 16, .offset = 0x20000, .size = 0x10000, .label = "ota_0"},
 };
-static bool partitions_in_force;
+static bool partitions_in_force, erases_all;
 
 static enum kiln_status check(struct kiln_image *image, const struct kiln_target_info *target,
-                              bool force, struct kiln_error *out_error, char *notes)
+                              bool force, struct kiln_error *out_error,
+                              struct kiln_guard_notes *notes)
 {
     struct kiln_virtual_clock clock;
     struct kiln_ctx ctx;
     const struct kiln_image *images[] = {image};
-    struct kiln_guard_input input = {
-        .images = images, .image_count = 1, .target = target, .read = read_flash, .force = force};
+    struct kiln_guard_input input = {.images = images,
+                                     .image_count = 1,
+                                     .target = target,
+                                     .read = read_flash,
+                                     .force = force,
+                                     .erase_all = erases_all};
     enum kiln_status status;
 
     if (partitions_in_force) {
@@ -79,9 +84,10 @@ static enum kiln_status check(struct kiln_image *image, const struct kiln_target
     }
     kiln_virtual_clock_init(&clock);
     kiln_ctx_init(&ctx, &clock.base);
-    status = kiln_guard_files(&ctx, &input, notes, 512);
+    *notes = (struct kiln_guard_notes){0};
+    status = kiln_guard_files(&ctx, &input, notes);
     if (status == KILN_OK)
-        status = kiln_guard_places(&ctx, &input, notes + strlen(notes), 512 - strlen(notes));
+        status = kiln_guard_places(&ctx, &input, notes);
     *out_error = ctx.error;
     return status;
 }
@@ -91,27 +97,33 @@ static void refuses(struct kiln_image *image, const struct kiln_target_info *tar
                     enum kiln_hint hint, const char *words)
 {
     struct kiln_error error;
-    char notes[512];
+    struct kiln_guard_notes notes;
 
-    assert_int_equal(check(image, target, false, &error, notes), KILN_E_REFUSED);
+    assert_int_equal(check(image, target, false, &error, &notes), KILN_E_REFUSED);
     if (strstr(error.message, words) == NULL)
         fail_msg("\"%s\" lacks \"%s\"", error.message, words);
     assert_int_equal(error.hint, hint);
-    assert_int_equal(check(image, target, true, &error, notes), KILN_OK);
-    if (strstr(notes, "forced") == NULL || strstr(notes, words) == NULL)
-        fail_msg("forced, but the notes are \"%s\"", notes);
+    assert_int_equal(check(image, target, true, &error, &notes), KILN_OK);
+    if (strstr(notes.text, "forced") == NULL || strstr(notes.text, words) == NULL)
+        fail_msg("forced, but the notes are \"%s\"", notes.text);
 }
 
 static void allows(struct kiln_image *image, const struct kiln_target_info *target,
                    const char *note)
 {
     struct kiln_error error;
-    char notes[512];
+    struct kiln_guard_notes notes;
 
-    if (check(image, target, false, &error, notes) != KILN_OK)
+    if (check(image, target, false, &error, &notes) != KILN_OK)
         fail_msg("%s", error.message);
-    if (note == NULL ? notes[0] != '\0' : strstr(notes, note) == NULL)
-        fail_msg("notes: \"%s\"", notes);
+    if (note == NULL ? notes.text[0] != '\0' : strstr(notes.text, note) == NULL)
+        fail_msg("notes: \"%s\"", notes.text);
+    if (strstr(notes.text, "no bootloader") != NULL)
+        assert_string_equal(notes.running, "not running: it has no bootloader");
+    else if (strstr(notes.text, "no partition table") != NULL)
+        assert_non_null(notes.running);
+    else
+        assert_null(notes.running);
 }
 
 static struct kiln_image *image_at(const uint8_t *bytes, size_t len, uint64_t address)
@@ -212,6 +224,9 @@ static void an_application_without_bootloader_is_noted(void **state)
     allows(image, &target,
            "linked to run at 0x08008000 and goes there; the 32 KiB before it, where a "
            "bootloader lives, are not touched");
+    erases_all = true; /* what is there now does not stay */
+    allows(image, &target, "no bootloader: the flash will be empty at 0x08000000");
+    erases_all = false;
     kiln_image_free(image);
 }
 
@@ -221,10 +236,10 @@ static void what_does_not_fit_is_not_forced(void **state)
     struct kiln_target_info target = board("stm32f405");
     struct kiln_image *image = image_at(bytes, sizeof bytes, FLASH);
     struct kiln_error error;
-    char notes[512];
+    struct kiln_guard_notes notes;
 
     (void)state;
-    assert_int_equal(check(image, &target, true, &error, notes), KILN_E_REFUSED);
+    assert_int_equal(check(image, &target, true, &error, &notes), KILN_E_REFUSED);
     assert_int_equal(error.hint, KILN_HINT_FLASH_TOO_SMALL);
     kiln_image_free(image);
 }

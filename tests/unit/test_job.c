@@ -27,6 +27,7 @@ struct bench {
     size_t partition_count;
     struct kiln_event_otadata otadata; /* the first */
     char boots[20], version[40];       /* of the first application */
+    unsigned erasing;                  /* how often that was announced */
 };
 
 static void take_slots(struct bench *bench, const struct kiln_event_target *target)
@@ -104,6 +105,7 @@ static void take(struct bench *bench, const struct kiln_event *event)
 
     if (event->kind == KILN_EVENT_NOTE)
         snprintf(bench->notes + length, sizeof bench->notes - length, "%s\n", event->text);
+    bench->erasing += event->kind == KILN_EVENT_PHASE && event->phase == KILN_PHASE_ERASE;
     if (event->kind == KILN_EVENT_DEVICE) {
         bench->partition_count = event->target->partition_count;
         take_slots(bench, event->target);
@@ -345,6 +347,67 @@ static void a_usb_bootloader_is_left_as_it_was_found(void **state)
     unplug(&bench);
 }
 
+static void what_cannot_start_is_not_called_running(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    bench.request.erase_all = true;
+    assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_OK);
+    assert_string_equal(bench.board_note, "not running: its flash is empty");
+    bench.request.erase_all = false;
+    add_file(&bench, "esp32-app-v1.bin", 0x10000, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_string_equal(bench.board_note, "not running: it has no bootloader");
+    add_file(&bench, "esp32-bootloader.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_non_null(strstr(bench.board_note, "perhaps not running"));
+    add_file(&bench, "esp32-partitions.bin", KILN_NO_ADDRESS, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_string_equal(bench.board_note, "running");
+    drop_files(&bench);
+    add_file(&bench, "esp32-app-v1.bin", 0x10000, NULL);
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_string_equal(bench.board_note, "running");
+    bench.request.erase_all = true; /* with the bootloader that is there now */
+    assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
+    assert_string_equal(bench.board_note, "not running: it has no bootloader");
+    unplug(&bench);
+}
+
+static void nothing_is_announced_that_is_refused(void **state)
+{
+    static const struct {
+        const char *board;
+        uint64_t address, size;
+        const char *words;
+    } rows[] = {
+        {"stm32f405", 0x08000100, 5, "only whole pages"},
+        {"stm32f405", 0x08000000, 0x4005, "only whole pages"}, /* the first one would do */
+        {"stm32f405", 0x080fc000, 0x8000, ""},                 /* ends behind the flash */
+        {"stm32f405", 0x08000000, UINT64_MAX, "there are no"},
+        {"esp32", 0x9001, 0x1000, "only whole pages"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        struct bench bench;
+
+        plug_in(&bench, rows[i].board);
+        memset(flash_of(&bench), 0x55, 0x10000);
+        bench.request.address = rows[i].address;
+        bench.request.length = rows[i].size;
+        assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_E_ARG);
+        if (strstr(bench.message, rows[i].words) == NULL)
+            fail_msg("row %zu: %s", i, bench.message);
+        assert_int_equal(bench.erasing, 0);
+        assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+        assert_int_equal(flash_of(&bench)[0], 0x55);
+        unplug(&bench);
+    }
+}
+
 static void what_cannot_be_read_is_not_called_verified(void **state)
 {
     static const char *const boards[] = {"esp32c3?secure=1", "esp32s3?secure=1"};
@@ -442,6 +505,8 @@ int main(void)
         cmocka_unit_test(neighbours_in_a_sector_are_kept),
         cmocka_unit_test(info_reads_the_table_and_changes_nothing),
         cmocka_unit_test(a_usb_bootloader_is_left_as_it_was_found),
+        cmocka_unit_test(what_cannot_start_is_not_called_running),
+        cmocka_unit_test(nothing_is_announced_that_is_refused),
         cmocka_unit_test(what_cannot_be_read_is_not_called_verified),
         cmocka_unit_test(a_dry_run_writes_nothing),
         cmocka_unit_test(many_boards_do_not_disturb_each_other),

@@ -442,6 +442,10 @@ static void test_knobs(void **state)
     assert_int_equal(request(b, 0xA1, 3, 0, raw, 6, NULL), KILN_E_GONE);
     assert_int_equal(kiln_sim_knobs_parse(&b->ctx, "stm32f405?cut=x", &knobs), KILN_E_ARG);
     assert_int_equal(kiln_sim_knobs_parse(&b->ctx, "stm32f405?nothing=1", &knobs), KILN_E_ARG);
+    assert_non_null(strstr(b->ctx.error.message, "there are flash, size, "));
+    assert_non_null(strstr(b->ctx.error.message, ", variant")); /* the last one */
+    assert_int_equal(kiln_sim_knobs_parse(&b->ctx, "stm32f405?boot=no", &knobs), KILN_E_ARG);
+    assert_non_null(strstr(b->ctx.error.message, "run or download"));
     assert_int_equal(kiln_sim_knobs_parse(&b->ctx, "nothing", &knobs), KILN_E_ARG);
     assert_int_equal(kiln_sim_knobs_parse(&b->ctx, "stm32f405?size=2MB&time=real", &knobs),
                      KILN_OK);
