@@ -282,6 +282,11 @@ static uint64_t next_event(struct kiln_sim_uart *self)
     return board->gone ? UINT64_MAX : KILN_MIN(next, board->wdt_ns);
 }
 
+static uint64_t watchdog_ns(struct kiln_sim_uart *self)
+{
+    return board_of(self)->wdt_ns;
+}
+
 static uint64_t sent_ns(struct kiln_sim_uart *self)
 {
     return board_of(self)->to_board.free_ns;
@@ -324,6 +329,7 @@ static const struct kiln_sim_uart_ops esp_ops = {
     .host_sends = host_sends,
     .host_receives = host_receives,
     .next_event_ns = next_event,
+    .watchdog_ns = watchdog_ns,
     .sent_ns = sent_ns,
     .lines = set_lines,
     .is_gone = is_gone,

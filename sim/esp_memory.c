@@ -13,7 +13,7 @@
 #define USR_MISO      (1u << 28)
 #define USR_MOSI      (1u << 27)
 #define WDT_ENABLE    (1u << 31)
-#define WDT_BITES_NS  15000000u /* 2000 ticks of the slow clock, what flash tools set */
+#define WDT_TICK_NS   7500u /* of the slow clock */
 
 static uint8_t *page_of(struct esp_board *board, uint32_t address, bool make)
 {
@@ -197,6 +197,10 @@ void esp_store(struct esp_board *board, uint32_t address, uint32_t value)
         return; /* the bit has fallen again by the time it is read */
     }
     put(board, address, value);
-    if (board->chip->wdt_config != 0 && address == board->chip->wdt_config)
-        board->wdt_ns = (value & WDT_ENABLE) != 0 ? board->cpu_ns + WDT_BITES_NS : UINT64_MAX;
+    if (board->chip->wdt_config != 0 && address == board->chip->wdt_config) {
+        uint64_t ticks = get(board, address + 4); /* of the first stage */
+
+        board->wdt_ns =
+            (value & WDT_ENABLE) != 0 ? board->cpu_ns + ticks * WDT_TICK_NS : UINT64_MAX;
+    }
 }

@@ -50,6 +50,12 @@ static uint64_t board_now(const struct kiln_sim_server *server)
     return kiln_ctx_now_ns(&server->ctx) + server->ahead_ns;
 }
 
+/* The board's clock jumps over the time in which nothing happens, but a watchdog gives the client all of it. */
+static bool jumps_to(const struct kiln_sim_server *server, uint64_t event_ns)
+{
+    return !server->knobs.real_time && event_ns != server->board->ops->watchdog_ns(server->board);
+}
+
 /* How long to wait for the client, as a time on the system's clock; lets the board's clock jump. */
 static uint64_t wait_until(struct kiln_sim_server *server)
 {
@@ -60,7 +66,7 @@ static uint64_t wait_until(struct kiln_sim_server *server)
     if (next == UINT64_MAX)
         return now + IDLE_NS;
     due = next > server->ahead_ns ? next - server->ahead_ns : 0;
-    if (server->knobs.real_time || due <= now)
+    if (!jumps_to(server, next) || due <= now)
         return KILN_MAX(due, now);
     if (now < server->settled_ns)
         return KILN_MIN(due, server->settled_ns);
@@ -72,7 +78,7 @@ static void jump_if_idle(struct kiln_sim_server *server)
     uint64_t now = kiln_ctx_now_ns(&server->ctx);
     uint64_t next = server->board->ops->next_event_ns(server->board);
 
-    if (!server->knobs.real_time && now >= server->settled_ns && next != UINT64_MAX &&
+    if (now >= server->settled_ns && next != UINT64_MAX && jumps_to(server, next) &&
         next > now + server->ahead_ns)
         server->ahead_ns = next - now;
 }

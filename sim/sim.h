@@ -84,6 +84,9 @@ struct kiln_sim_uart_ops {
     /* When something will next happen by itself (a byte arrives, the board has done its work),
      * UINT64_MAX if nothing is under way. */
     uint64_t (*next_event_ns)(struct kiln_sim_uart *self);
+    /* When a watchdog bites, UINT64_MAX if it sleeps. A host races with it: a face must not let the
+     * board's clock jump there. */
+    uint64_t (*watchdog_ns)(struct kiln_sim_uart *self);
     /* When the last byte handed to host_sends will have left the host. */
     uint64_t (*sent_ns)(struct kiln_sim_uart *self);
     /* The host's DTR and RTS (KILN_LINE_* levels) changed. */

@@ -76,7 +76,7 @@ struct cli_args {
     struct cli_list encrypted; /* files of --encrypt-file */
     const char *secure_pad;
     const char *pty;
-    bool has_address, has_fill, has_size, has_wait;
+    bool has_address, has_fill, has_rfc2217, has_size, has_tcp, has_wait;
     bool map, mem, forget_all;
     bool all, dry_run, echo, encrypt, erase_all, fix, force, full, hex, json, list, monitor,
         no_verify, quiet, raw, reset, unprotect, watch;

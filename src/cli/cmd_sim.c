@@ -90,10 +90,10 @@ static int run_sim(struct cli *cli)
     options.board = args->operands[0];
     if (strncmp(options.board, "sim:", 4) == 0)
         options.board += 4;
-    options.face = args->tcp_port != 0       ? KILN_SIM_FACE_TCP
-                   : args->rfc2217_port != 0 ? KILN_SIM_FACE_RFC2217
-                                             : KILN_SIM_FACE_PTY;
-    options.port = (uint16_t)(args->tcp_port != 0 ? args->tcp_port : args->rfc2217_port);
+    options.face = args->has_tcp       ? KILN_SIM_FACE_TCP
+                   : args->has_rfc2217 ? KILN_SIM_FACE_RFC2217
+                                       : KILN_SIM_FACE_PTY;
+    options.port = (uint16_t)(args->has_tcp ? args->tcp_port : args->rfc2217_port);
     options.link = args->pty;
     return serve(cli, &options);
 }

@@ -119,14 +119,16 @@ static int load_segments(struct esptool_board *b, const struct esptool_file *fil
 
 int esptool_work_load_ram(struct esptool_board *b)
 {
+    const struct kiln_esp_listener listener = esptool_listener(b->e);
+    const struct esptool_file *file = b->e->args.files.file;
     struct kiln_error error = {0};
     struct kiln_esp_image image;
-    const struct esptool_file *file = b->e->args.files.file;
     int status;
 
     if (b->e->args.files.count == 0)
         return esptool_fatal(b->e, "the file is empty");
-    if (kiln_esp_inspect(file->data, file->len, b->about.chip, NULL, &image, &error) != KILN_OK)
+    if (kiln_esp_inspect(file->data, file->len, b->about.chip, &listener, &image, &error) !=
+        KILN_OK)
         return esptool_fail(b->e, &error);
     esptool_print(b->e, "Loading '%s' to RAM...", file->name);
     status = load_segments(b, file, &image);

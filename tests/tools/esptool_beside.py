@@ -60,13 +60,13 @@ SECURE = (
 
 
 class Board:
-    def __init__(self, kiln, chip, knobs, number, flash):
+    def __init__(self, kiln, chip, knobs, flash):
         knobs = "&".join([*knobs, f"flash={flash}"])
-        self.process = subprocess.Popen([kiln, "sim", f"{chip}?{knobs}", "--tcp", str(number)], stdout=subprocess.PIPE, text=True)
-        while not (line := self.process.stdout.readline()).startswith("board at"):
+        self.process = subprocess.Popen([kiln, "sim", f"{chip}?{knobs}", "--tcp", "0"], stdout=subprocess.PIPE, text=True)
+        while not (line := self.process.stdout.readline()).startswith("board at tcp://"):
             if not line:
                 sys.exit(f"{chip} does not start")
-        self.port = f"socket://127.0.0.1:{number}"
+        self.port = line.strip().replace("board at tcp:", "socket:")
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
@@ -95,7 +95,7 @@ def make_files(work):
     put("flash", (b"\xff" * 0x20000 + old).ljust(4 << 20, b"\xff"))
 
 
-def run(tool, kiln, chip, knobs, line, stub, number, work, verbose):
+def run(tool, kiln, chip, knobs, line, stub, work, verbose):
     place = os.path.join(work, "run")
     shutil.rmtree(place, ignore_errors=True)
     os.mkdir(place)
@@ -104,7 +104,7 @@ def run(tool, kiln, chip, knobs, line, stub, number, work, verbose):
             shutil.copy(os.path.join(work, name), place)
     flash = os.path.join(place, "flash.bin")
     shutil.copy(os.path.join(work, "flash"), flash)
-    board = Board(kiln, chip, knobs, number, flash)
+    board = Board(kiln, chip, knobs, flash)
     words = [*tool, "--chip", chip, "--port", board.port, "--before", "no-reset", *stub]
     words += [] if "--after" in line else ["--after", "no-reset"]
     done = subprocess.run(words + line.split(), cwd=place, capture_output=True, text=True, errors="replace", timeout=300, check=False,
@@ -142,7 +142,6 @@ def main():
     if not esptool:
         sys.exit("say which esptool to run, as ESPTOOL=command")
     count = wrong = 0
-    number = 20000 + os.getpid() % 10000
     with tempfile.TemporaryDirectory() as work:
         make_files(work)
         elf = os.path.join(os.path.dirname(__file__), "..", "esp-elf", "esp32.elf")
@@ -165,10 +164,8 @@ def main():
                         if options.only not in line or options.board not in name or (name == "secure" and not stub):
                             continue
                         count += 1
-                        number += 1
-                        other = run(esptool, kiln, chip, knobs, line, stub, number, work, options.v)
-                        number += 1
-                        mine = run([kiln, "esptool"], kiln, chip, knobs, line, stub, number, work, options.v)
+                        other = run(esptool, kiln, chip, knobs, line, stub, work, options.v)
+                        mine = run([kiln, "esptool"], kiln, chip, knobs, line, stub, work, options.v)
                         found = []
                         if mine["status"] != other["status"]:
                             found.append(f"status: esptool {other['status']}, kiln {mine['status']} ({other['text'][-90:]!r} | {mine['text'][-90:]!r})")

@@ -14,7 +14,6 @@ trap 'if [ -n "$sim" ]; then kill "$sim" 2>/dev/null; fi; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
 calls=0
-number=$((20000 + $$ % 10000)) # of the next TCP port
 
 fail()
 {
@@ -45,11 +44,11 @@ says()
 start()
 {
     face=$1
-    rm -f board log
-    number=$((number + 1))
+    rm -f board
+    : >log
     case $face in
     pty) "$kiln" sim "$chip" --pty "$work/board" >log 2>&1 & ;;
-    *) "$kiln" sim "$chip" "--$face" $number >log 2>&1 & ;;
+    *) "$kiln" sim "$chip" "--$face" 0 >log 2>&1 & ;;
     esac
     sim=$!
     tries=0
