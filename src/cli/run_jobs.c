@@ -50,7 +50,8 @@ static enum kiln_reset_after after_of(const char *word)
 
 static enum kiln_request_loader loader_of(const char *word)
 {
-    static const char *const words[] = {"auto", "rom", "stub", "kiln"};
+    static const char *const words[] = {
+        [KILN_LOADER_STUB] = "stub", [KILN_LOADER_ROM] = "rom", [KILN_LOADER_KILN] = "kiln"};
 
     for (size_t i = 0; word != NULL && i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i], word) == 0)

@@ -83,6 +83,16 @@ class Board:
         check(len(there) == self.size and wrong is None, f"{what}: the flash differs at {wrong}")
 
 
+# ---- who does the work ---------------------------------------------------------------------------
+
+
+def each_loader_is_the_one_that_was_asked_for():
+    """Kiln's own flasher is built with the cross compilers that tools/setup installs."""
+    for words, runs in (((), "flasher stub"), (("--loader", "stub"), "flasher stub"), (("--loader", "rom"), "ESP32 boot ROM"),
+                        (("--loader", "kiln"), "Kiln's flasher")):
+        says(kiln("info", *words, "-d", "sim:esp32"), runs + " at ")
+
+
 # ---- the header -----------------------------------------------------------------------------------
 
 
@@ -278,6 +288,7 @@ def encryption_is_refused_where_it_cannot_be():
 
 
 TESTS = [
+    each_loader_is_the_one_that_was_asked_for,
     header_is_patched,
     header_is_kept,
     size_is_detected,
