@@ -70,6 +70,11 @@ struct kiln_esp {
     } word[KILN_ESP_WORDS_MAX]; /* registers that do not change: eFuses */
     size_t word_count;
     uint8_t last_op; /* of the last reply */
+    struct {
+        bool open;      /* the reply to a request is still out */
+        uint32_t syncs; /* as many replies to SYNCs may be, at most ... */
+        uint32_t older; /* ... and as many of these to SYNCs that went before the last request */
+    } late;             /* esp_step.c */
     struct kiln_slip_decoder rx;
     uint8_t rx_frame[KILN_ESP_FRAME_MAX];
     uint8_t rx_bytes[4096];
@@ -121,6 +126,9 @@ KILN_MUST_USE enum kiln_status kiln_esp_send_frame(struct kiln_esp *esp, struct 
 KILN_MUST_USE enum kiln_status kiln_esp_next_frame(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                    uint32_t timeout_ms, const char *what);
 
+/* One SYNC goes out. */
+KILN_MUST_USE enum kiln_status kiln_esp_send_sync(struct kiln_esp *esp, struct kiln_ctx *ctx);
+
 /* Drops everything received, in the link and here. */
 KILN_MUST_USE enum kiln_status kiln_esp_flush(struct kiln_esp *esp, struct kiln_ctx *ctx);
 
@@ -158,16 +166,28 @@ KILN_MUST_USE enum kiln_status kiln_esp_mem_write(struct kiln_esp *esp, struct k
 KILN_MUST_USE enum kiln_status kiln_esp_mem_run(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                 uint32_t entry);
 
+/* ---- requests and replies in step (esp_step.c) ---------------------------------------------------- */
+
+#define KILN_ESP_SYNC_REPLIES 8u /* to one SYNC, at most */
+
+/* SYNC until a reply proves that nothing older is under way any more. TIMEOUT once one SYNC stays without any reply. */
+KILN_MUST_USE enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* The same with patience, without a reset. */
+KILN_MUST_USE enum kiln_status kiln_esp_resync(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* A request other than SYNC goes out now. Until its reply is there the next kiln_esp_exchange() begins with a resync. */
+void kiln_esp_expect(struct kiln_esp *esp);
+/* The reply to it is there, and so is everything older. */
+void kiln_esp_in_step(struct kiln_esp *esp);
+/* What answers from now on is not what answered before. */
+void kiln_esp_was_reset(struct kiln_esp *esp);
+/* How long to wait for the reply to a request that takes the chip no time: `ms`, more over a network. */
+uint32_t kiln_esp_patience_ms(const struct kiln_esp *esp, uint32_t ms);
+bool kiln_esp_is_far(const struct kiln_esp *esp);
+
 /* ---- entering (esp_connect.c, esp_reset.c) -------------------------------------------------------- */
 
 /* Resets as the options say until the chip answers SYNC; esp->stub says who answers. */
 KILN_MUST_USE enum kiln_status kiln_esp_enter(struct kiln_esp *esp, struct kiln_ctx *ctx);
-
-/* One SYNC and its surplus replies. */
-KILN_MUST_USE enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx);
-
-/* Gets command and reply into step again without a reset: some SYNCs. */
-KILN_MUST_USE enum kiln_status kiln_esp_resync(struct kiln_esp *esp, struct kiln_ctx *ctx);
 
 KILN_MUST_USE enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                      const struct kiln_reset_sequence *sequence);

@@ -87,7 +87,8 @@ static enum kiln_status switch_both(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 {
     const uint32_t words[2] = {request, esp->stub ? esp->baud : 0};
 
-    KILN_TRY(kiln_esp_words(esp, ctx, KILN_ESP_CHANGE_BAUD, words, 2, 1000, "change the rate"));
+    KILN_TRY(kiln_esp_words(esp, ctx, KILN_ESP_CHANGE_BAUD, words, 2,
+                            kiln_esp_patience_ms(esp, 1000), "change the rate"));
     esp->baud = baud;
     if (kiln_link_caps(esp->link) & KILN_LINK_BAUD)
         KILN_TRY(kiln_link_set_baud(esp->link, ctx, baud));
@@ -98,22 +99,20 @@ static enum kiln_status switch_both(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 /* The first request at a new rate: what is on the line meanwhile may be garbage for either side. */
 static enum kiln_status knock(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    bool far = (kiln_link_caps(esp->link) & KILN_LINK_NETWORK) != 0;
     uint8_t head[4];
     const struct kiln_esp_call call = {.op = KILN_ESP_READ_REG,
                                        .head = head,
                                        .head_len = sizeof head,
-                                       .timeout_ms = far ? KNOCK_FAR_MS : KNOCK_MS,
+                                       .timeout_ms = kiln_esp_is_far(esp) ? KNOCK_FAR_MS : KNOCK_MS,
                                        .what = "answer at the new rate"};
-    enum kiln_status status = KILN_OK;
+    enum kiln_status status;
 
     kiln_put_le32(head, KILN_ESP_MAGIC_REG);
-    for (int i = 0; i < KNOCKS; i++) {
-        status = kiln_esp_command(esp, ctx, &call);
-        if (!kiln_esp_may_retry(ctx, status))
-            break;
+    status = kiln_esp_command(esp, ctx, &call);
+    for (int i = 1; i < KNOCKS && kiln_esp_may_retry(ctx, status); i++) {
         KILN_TRY(kiln_sleep_ms(ctx, SLOW_SETTLE_MS));
         KILN_TRY(kiln_esp_flush(esp, ctx));
+        status = kiln_esp_sync(esp, ctx);
     }
     return status;
 }

@@ -51,7 +51,18 @@ static enum kiln_status write_frame(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 enum kiln_status kiln_esp_send_frame(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                      const uint8_t *bytes, size_t len)
 {
+    esp->late.older = esp->late.syncs;
     return write_frame(esp, ctx, bytes, len, NULL, 0);
+}
+
+enum kiln_status kiln_esp_send_sync(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    uint8_t request[KILN_ESP_HEADER_LEN + KILN_ESP_SYNC_LEN];
+
+    kiln_esp_put_header(request, KILN_ESP_SYNC, KILN_ESP_SYNC_LEN, 0);
+    kiln_esp_put_sync(request + KILN_ESP_HEADER_LEN);
+    esp->late.syncs += KILN_ESP_SYNC_REPLIES;
+    return write_frame(esp, ctx, request, sizeof request, NULL, 0);
 }
 
 static enum kiln_status fill(struct kiln_esp *esp, struct kiln_ctx *ctx)
@@ -120,6 +131,10 @@ static enum kiln_status await_reply(struct kiln_esp *esp, struct kiln_ctx *ctx, 
             esp->last_op = out_reply->op;
             return KILN_OK;
         }
+        if (out_reply->op == KILN_ESP_SYNC && esp->late.syncs > 0) {
+            esp->late.syncs--;
+            i--;
+        }
     }
     return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_LOWER_BAUD,
                           "%d replies came and none of them belongs to the request 0x%02x",
@@ -136,6 +151,7 @@ static enum kiln_status attempt(struct kiln_esp *esp, struct kiln_ctx *ctx,
     uint64_t saved;
     enum kiln_status status;
 
+    kiln_esp_expect(esp);
     kiln_esp_put_header(head, call->op, call->head_len + call->data_len, checksum);
     if (call->head_len > 0)
         memcpy(head + KILN_ESP_HEADER_LEN, call->head, call->head_len);
@@ -156,7 +172,18 @@ static enum kiln_status attempt(struct kiln_esp *esp, struct kiln_ctx *ctx,
     saved = kiln_deadline_narrow(ctx, timeout_ms);
     status = await_reply(esp, ctx, call->op, out_reply);
     kiln_deadline_restore(ctx, saved);
+    if (status == KILN_OK)
+        kiln_esp_in_step(esp);
     return status == KILN_E_TIMEOUT ? silent(ctx, timeout_ms, call->what) : status;
+}
+
+/* What an earlier request left behind would be taken for the reply to this one. */
+static enum kiln_status ensure_step(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t waited_ms,
+                                    const char *what)
+{
+    enum kiln_status status = esp->late.open ? kiln_esp_resync(esp, ctx) : KILN_OK;
+
+    return status == KILN_E_TIMEOUT ? silent(ctx, waited_ms, what) : status;
 }
 
 enum kiln_status kiln_esp_exchange(struct kiln_esp *esp, struct kiln_ctx *ctx,
@@ -172,8 +199,7 @@ enum kiln_status kiln_esp_exchange(struct kiln_esp *esp, struct kiln_ctx *ctx,
         return kiln_fail(ctx, KILN_E_INTERNAL, "a request of %zu bytes does not fit a frame",
                          call->head_len + call->data_len);
     for (unsigned i = 0; i < (call->tries > 1 ? call->tries : 1); i++) {
-        /* The reply may still come, and would then be taken for that to the next request of its kind. */
-        status = i > 0 ? kiln_esp_resync(esp, ctx) : KILN_OK;
+        status = ensure_step(esp, ctx, timeout_ms, call->what);
         if (status == KILN_OK)
             status = attempt(esp, ctx, call, timeout_ms, out_reply);
         if (status != KILN_E_TIMEOUT || kiln_deadline_passed(ctx))
@@ -194,6 +220,7 @@ enum kiln_status kiln_esp_refused(struct kiln_esp *esp, struct kiln_ctx *ctx,
                               "the reply to the request to %s is cut short", what);
     /* A ROM that refuses a command as unknown repeats itself for a while. */
     if (!esp->stub && kiln_esp_error_is_unknown_command(error)) {
+        kiln_esp_expect(esp);
         if (kiln_sleep_ms(ctx, 200) != KILN_OK || kiln_esp_flush(esp, ctx) != KILN_OK)
             return ctx->error.status;
     }
@@ -246,12 +273,12 @@ enum kiln_status kiln_esp_read_reg(struct kiln_esp *esp, struct kiln_ctx *ctx, u
 {
     uint8_t head[4];
     char what[48];
-    struct kiln_esp_call call = {
-        .op = KILN_ESP_READ_REG, .head = head, .head_len = 4, .timeout_ms = 1000, .tries = 3};
+    struct kiln_esp_call call = {.op = KILN_ESP_READ_REG, .head = head, .head_len = 4, .tries = 3};
     struct kiln_esp_reply reply;
     enum kiln_esp_verdict verdict;
     unsigned error;
 
+    call.timeout_ms = kiln_esp_patience_ms(esp, 1000);
     kiln_put_le32(head, address);
     snprintf(what, sizeof what, "read the register 0x%08x", (unsigned)address);
     call.what = what;

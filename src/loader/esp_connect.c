@@ -10,7 +10,6 @@
 
 #define ATTEMPTS_DEFAULT 7u
 #define SYNCS_PER_RESET  5
-#define SYNC_REPLIES     7 /* that follow the first one */
 #define ROM_START_MS     150u
 
 enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
@@ -25,62 +24,6 @@ enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ct
             KILN_TRY(kiln_sleep_ms(ctx, step->wait_ms));
     }
     return KILN_OK;
-}
-
-enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx)
-{
-    uint8_t body[KILN_ESP_SYNC_LEN];
-    bool far = (kiln_link_caps(esp->link) & KILN_LINK_NETWORK) != 0;
-    uint32_t timeout_ms = far ? 10 * esp->timing.sync_ms : esp->timing.sync_ms;
-    const struct kiln_esp_call call = {.op = KILN_ESP_SYNC,
-                                       .head = body,
-                                       .head_len = sizeof body,
-                                       .timeout_ms = timeout_ms,
-                                       .what = "synchronise"};
-    struct kiln_esp_reply reply;
-    bool stub, flasher = esp->flasher;
-    enum kiln_status status;
-
-    kiln_esp_put_sync(body);
-    esp->flasher = false; /* whoever is there answers this */
-    status = kiln_esp_exchange(esp, ctx, &call, &reply);
-    if (status != KILN_OK) {
-        esp->flasher = flasher;
-        return status;
-    }
-    if (reply.value == KILN_FLASHER_MAGIC) {
-        esp->stub = esp->flasher = true;
-        return KILN_OK;
-    }
-    stub = reply.value == 0;
-    for (int i = 0; i < SYNC_REPLIES; i++) {
-        status = kiln_esp_next_frame(esp, ctx, timeout_ms / 2, "synchronise");
-
-        if (status == KILN_E_TIMEOUT && !kiln_deadline_passed(ctx))
-            break;
-        if (status != KILN_OK)
-            return status;
-        if (!kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, &reply) || reply.op != KILN_ESP_SYNC)
-            break;
-        stub = stub && reply.value == 0;
-    }
-    esp->stub = stub;
-    kiln_error_clear(ctx);
-    return KILN_OK;
-}
-
-enum kiln_status kiln_esp_resync(struct kiln_esp *esp, struct kiln_ctx *ctx)
-{
-    enum kiln_status status = KILN_OK;
-
-    for (int i = 0; i < SYNCS_PER_RESET; i++) {
-        KILN_TRY(kiln_sleep_ms(ctx, 50));
-        KILN_TRY(kiln_esp_flush(esp, ctx));
-        status = kiln_esp_sync(esp, ctx);
-        if (!kiln_esp_may_retry(ctx, status))
-            return status;
-    }
-    return status;
 }
 
 /* ---- which sequences ---- */
@@ -154,6 +97,7 @@ static enum kiln_status reset_into_bootloader(struct kiln_esp *esp, struct kiln_
         status = kiln_link_reopen(esp->link, ctx);
         kiln_deadline_restore(ctx, saved);
     }
+    kiln_esp_was_reset(esp);
     return status;
 }
 

@@ -37,8 +37,8 @@ enum kiln_status kiln_esp_security_info(struct kiln_esp *esp, struct kiln_ctx *c
                                         struct kiln_esp_security *out)
 {
     const struct kiln_esp_call call = {.op = KILN_ESP_GET_SECURITY_INFO,
-                                       .timeout_ms = 500,
-                                       .tries = 1,
+                                       .timeout_ms = kiln_esp_patience_ms(esp, 500),
+                                       .tries = 3,
                                        .what = "tell its security state"};
     struct kiln_esp_reply reply;
     enum kiln_esp_verdict verdict;
@@ -78,9 +78,6 @@ static enum kiln_status by_magic(struct kiln_esp *esp, struct kiln_ctx *ctx,
     *out_refused = status == KILN_E_NAK;
     if (*out_refused)
         return KILN_OK; /* secure download mode refuses */
-    /* It does so under another command's name, which may pass for no answer. */
-    if (status == KILN_E_TIMEOUT && !kiln_deadline_passed(ctx))
-        return kiln_esp_flush(esp, ctx);
     if (status == KILN_OK)
         *out_chip = kiln_esp_by_magic(magic);
     return status;
@@ -91,9 +88,14 @@ static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
 {
     const struct kiln_chip *named;
     bool refused = false;
-    enum kiln_status status;
+    struct kiln_error silence = {.status = KILN_OK};
+    enum kiln_status status = by_magic(esp, ctx, &named, &refused);
 
-    KILN_TRY(by_magic(esp, ctx, &named, &refused));
+    /* A refusal that comes under another command's name may pass for no answer. */
+    if (status == KILN_E_TIMEOUT && !kiln_deadline_passed(ctx))
+        silence = ctx->error;
+    else if (status != KILN_OK)
+        return status;
     if (named != NULL && named->esp->chip_id <= 0) {
         *out_chip = named;
         return KILN_OK;
@@ -120,6 +122,10 @@ static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
         return kiln_fail(ctx, KILN_E_UNSUPPORTED,
                          "the board has a chip that is not known here (id %u)",
                          (unsigned)esp->security.chip_id);
+    if (silence.status != KILN_OK) {
+        ctx->error = silence;
+        return silence.status;
+    }
     if (refused)
         return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_NAME_CHIP,
                               "the board's boot ROM answers and refuses to say which chip it is");
@@ -136,7 +142,7 @@ static enum kiln_status rom_or_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
                                        .head = head,
                                        .head_len = sizeof head,
                                        .tries = 3,
-                                       .timeout_ms = 1000,
+                                       .timeout_ms = kiln_esp_patience_ms(esp, 1000),
                                        .what = "tell who it is"};
     struct kiln_esp_reply reply;
 

@@ -37,6 +37,7 @@ static enum kiln_status read_stream(struct kiln_esp *esp, struct kiln_ctx *ctx, 
     size_t have = 0;
 
     KILN_TRY(kiln_esp_words(esp, ctx, KILN_ESP_READ_FLASH, words, 4, 0, "read the flash"));
+    kiln_esp_expect(esp);
     while (have < len) {
         uint8_t seen[4];
         size_t due = KILN_MIN((size_t)FRAME, len - have);
@@ -52,7 +53,9 @@ static enum kiln_status read_stream(struct kiln_esp *esp, struct kiln_ctx *ctx, 
         if (progress != NULL && progress->step != NULL)
             progress->step(progress->user, done + have);
     }
-    return check_md5(esp, ctx, bytes, len);
+    KILN_TRY(check_md5(esp, ctx, bytes, len));
+    kiln_esp_in_step(esp);
+    return KILN_OK;
 }
 
 static enum kiln_status read_slow(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t address,
@@ -67,7 +70,7 @@ static enum kiln_status read_slow(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
                                            .head = head,
                                            .head_len = sizeof head,
                                            .tries = 3,
-                                           .timeout_ms = 1000,
+                                           .timeout_ms = kiln_esp_patience_ms(esp, 1000),
                                            .what = "read the flash"};
         struct kiln_esp_reply reply;
         enum kiln_esp_verdict verdict;

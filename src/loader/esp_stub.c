@@ -60,6 +60,8 @@ static enum kiln_status await_greeting(struct kiln_esp *esp, struct kiln_ctx *ct
     }
     kiln_deadline_restore(ctx, saved);
     esp->stub = status == KILN_OK;
+    if (status == KILN_OK)
+        kiln_esp_in_step(esp);
     return status;
 }
 
@@ -68,6 +70,7 @@ static enum kiln_status send_words(struct kiln_esp *esp, struct kiln_ctx *ctx, u
 {
     uint8_t request[KILN_ESP_HEADER_LEN + 8];
 
+    kiln_esp_expect(esp);
     kiln_esp_put_header(request, op, 8, 0);
     kiln_esp_put_words(request + KILN_ESP_HEADER_LEN, words, 2);
     return kiln_esp_send_frame(esp, ctx, request, sizeof request);
