@@ -5,6 +5,7 @@
 #include <kiln/image.h>
 
 #define RTC_RESET_MS 500u
+#define REFUSAL_MS   200u
 
 static enum kiln_status watchdog_reset(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
@@ -99,18 +100,29 @@ static enum kiln_status hard_reset(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return status == KILN_E_GONE ? KILN_OK : status;
 }
 
+/* The stub does it and says nothing; only a refusal comes back. */
+static enum kiln_status run_from_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    enum kiln_status status;
+
+    if (esp->flasher || !(esp->facts->flags & KILN_ESP_SOFT_RESET))
+        return kiln_fail(ctx, KILN_E_UNSUPPORTED,
+                         "the flasher stub cannot start the application of this chip");
+    status = kiln_esp_words(esp, ctx, KILN_ESP_RUN_USER_CODE, NULL, 0, REFUSAL_MS,
+                            "run the application");
+    if (status != KILN_E_TIMEOUT || kiln_deadline_passed(ctx))
+        return status;
+    kiln_error_clear(ctx);
+    return KILN_OK;
+}
+
 static enum kiln_status soft_reset(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     const uint32_t nothing[5] = {0};
     const uint32_t run = 1;
 
-    if (esp->stub) {
-        if (esp->flasher || !(esp->facts->flags & KILN_ESP_SOFT_RESET))
-            return kiln_fail(ctx, KILN_E_UNSUPPORTED,
-                             "the flasher stub cannot start the application of this chip");
-        return kiln_esp_words(esp, ctx, KILN_ESP_RUN_USER_CODE, NULL, 0, 1000,
-                              "run the application");
-    }
+    if (esp->stub)
+        return run_from_stub(esp, ctx);
     KILN_TRY(kiln_esp_words(esp, ctx, KILN_ESP_FLASH_BEGIN, nothing,
                             esp->facts->flags & KILN_ESP_BEGIN_4_WORDS ? 4 : 5, 0,
                             "run the application"));

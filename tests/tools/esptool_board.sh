@@ -116,6 +116,20 @@ run 0 $rom dump-mem 0x40001000 3 mem.bin
 run 2 $rom write-flash -s --no-diff-verify 0x10000 one.bin
 says_not Connecting
 run 0 $rom run
+# An image of one word for the ESP32 in the RAM of an ESP32 and of an ESP32-S3.
+{
+    printf '\351\1\0\0\0\0\373\77' # entry 0x3ffb0000
+    printf '\356\0\0\0\0\0\0\0\0\377\377\0\0\0\0\0'
+    printf '\0\0\373\77\4\0\0\0\1\2\3\4'
+    printf '\0\0\0\0\0\0\0\0\0\0\0\353'
+} >word.img
+run 0 $rom load-ram word.img
+says "Loaded 1 segments from 'word.img' to RAM, executing at 0x3ffb0000."
+says_not 'Unexpected chip ID'
+run 0 --no-stub --chip esp32s3 --port sim:esp32s3 load-ram word.img
+says 'Unexpected chip ID in image. Expected 9 but value was 0.'
+run 2 $rom load-ram five.bin
+says 'invalid magic number'
 
 run 0 --no-stub --port sim:esp32 read-mac
 says 'Detecting chip type... ESP32'
@@ -185,6 +199,10 @@ run 0 $rom --after no-reset flash-id
 says 'Staying in bootloader.'
 run 0 $rom --after watchdog-reset flash-id
 says 'Watchdog hard reset is not supported'
+run 0 --port sim:esp8266 --after soft-reset flash-id
+says 'Soft resetting...'
+run 2 --port sim:esp32 --after soft-reset flash-id
+says 'the flasher stub cannot start the application of this chip'
 run 2 --port /dev/there-is-none --chip esp32 flash-id
 says 'Could not open /dev/there-is-none'
 run 2 --port-filter invalidkey=1 flash-id
