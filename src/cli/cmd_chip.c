@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "cli/json.h"
 
 #include <ctype.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NAME_COLUMN  27
@@ -113,13 +112,7 @@ static json_t *chip_object(const struct kiln_chip *chip)
 
 static void print_json(const struct kiln_chip *chip)
 {
-    json_t *object = chip_object(chip);
-    char *line = json_dumps(object, JSON_COMPACT);
-
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
+    cli_put_json(chip_object(chip));
 }
 
 /* Edit distance of two short names. */

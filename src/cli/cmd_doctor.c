@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "cli/json.h"
 
-#include <jansson.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,24 +14,17 @@ static void put_json(const struct kiln_finding *finding)
 {
     json_t *object = json_object();
     bool obstacle = finding->weight == KILN_FINDING_OBSTACLE;
-    char *line;
 
-    json_object_set_new(object, "event", json_string("finding"));
-    json_object_set_new(object, "check", json_string(finding->check));
-    json_object_set_new(object, "weight", json_string(obstacle ? "obstacle" : "note"));
+    cli_json_set(object, "event", "finding");
+    cli_json_set(object, "check", finding->check);
+    cli_json_set(object, "weight", obstacle ? "obstacle" : "note");
     if (obstacle)
-        json_object_set_new(object, "status", json_string(kiln_status_name(finding->status)));
-    json_object_set_new(object, "evidence", json_string(finding->evidence));
-    json_object_set_new(object, "advice", json_string(finding->advice));
-    if (finding->fix[0] != '\0')
-        json_object_set_new(object, "fix", json_string(finding->fix));
-    if (finding->reason[0] != '\0')
-        json_object_set_new(object, "no_fix", json_string(finding->reason));
-    line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
+        cli_json_set(object, "status", kiln_status_name(finding->status));
+    cli_json_set(object, "evidence", finding->evidence);
+    cli_json_set(object, "advice", finding->advice);
+    cli_json_set(object, "fix", finding->fix);
+    cli_json_set(object, "no_fix", finding->reason);
+    cli_put_json(object);
 }
 
 /* Folds `text` at spaces, every line after `indent` blanks. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Work on files, no board needed: info, convert, merge; elf2image is in cmd_image_esp.c. */
+#include "cli/json.h"
 #include "cli/map.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,13 +36,6 @@ static const char *role_name(enum kiln_esp_role role)
 static json_t *address_or_null(uint64_t address)
 {
     return address == KILN_NO_ADDRESS ? json_null() : json_integer((json_int_t)address);
-}
-
-static json_t *text_or_null(const char *text)
-{
-    json_t *value = text != NULL ? json_string(text) : json_null();
-
-    return value != NULL ? value : json_null();
 }
 
 static json_t *id_or_null(int64_t id)
@@ -148,10 +141,10 @@ static json_t *info_object(const struct kiln_image *image)
     const struct kiln_image_info *info = kiln_image_info(image);
     json_t *o = json_object();
 
-    json_object_set_new(o, "file", text_or_null(kiln_image_name(image)));
+    json_object_set_new(o, "file", cli_json_text(kiln_image_name(image)));
     json_object_set_new(o, "type", json_string(kiln_image_type_name(info->type)));
     json_object_set_new(o, "payload", json_string(kiln_image_type_name(info->payload)));
-    json_object_set_new(o, "chip", text_or_null(info->chip));
+    json_object_set_new(o, "chip", cli_json_text(info->chip));
     json_object_set_new(o, "address", address_or_null(info->address));
     json_object_set_new(o, "address_source", json_string(source_name(info->address_source)));
     json_object_set_new(o, "linked", address_or_null(info->linked));
@@ -163,27 +156,21 @@ static json_t *info_object(const struct kiln_image *image)
     json_object_set_new(o, "partitions", partitions_array(image));
     json_object_set_new(o, "parts", parts_array(image));
     add_descriptors(o, image);
-    json_object_set_new(o, "role", text_or_null(role_name(info->esp_role)));
+    json_object_set_new(o, "role", cli_json_text(role_name(info->esp_role)));
     json_object_set_new(o, "esp_chip_id", id_or_null(info->esp_chip_id));
     json_object_set_new(o, "uf2_family",
                         id_or_null(info->uf2_family != 0 ? (int64_t)info->uf2_family : -1));
     json_object_set_new(o, "vid", id_or_null(info->vid));
     json_object_set_new(o, "pid", id_or_null(info->pid));
     json_object_set_new(o, "bcd_device", id_or_null(info->bcd_device));
-    json_object_set_new(o, "why", text_or_null(info->why));
+    json_object_set_new(o, "why", cli_json_text(info->why));
     json_object_set_new(o, "notes", notes_array(info->notes));
     return o;
 }
 
 static void print_json(const struct kiln_image *image)
 {
-    json_t *object = info_object(image);
-    char *line = json_dumps(object, JSON_COMPACT);
-
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
+    cli_put_json(info_object(image));
 }
 
 static void print_address(const struct kiln_image_info *info)
@@ -422,9 +409,6 @@ static int run_merge(struct cli *cli)
 
 static int draw_map(struct cli *cli, const char *title, const struct kiln_map *map)
 {
-    json_t *object;
-    char *line;
-
     if (cli->args.svg != NULL && !cli_map_svg(map, title, cli->args.svg)) {
         fprintf(stderr, "kiln: %s cannot be written: %s\n", cli->args.svg, strerror(errno));
         return 12;
@@ -433,12 +417,7 @@ static int draw_map(struct cli *cli, const char *title, const struct kiln_map *m
         cli_map_print(cli, map, stdout);
         return 0;
     }
-    object = json_pack("{s:o}", "map", cli_map_json(map));
-    line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
+    cli_put_json(json_pack("{s:o}", "map", cli_map_json(map)));
     return 0;
 }
 

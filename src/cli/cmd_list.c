@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define ID_COLUMN_MAX   16
@@ -120,49 +119,32 @@ void cli_print_devices(const struct cli *cli, const struct kiln_device_list *lis
         puts("No board, port or probe is plugged in. `kiln doctor` looks for the reason.");
 }
 
-static void put_text(json_t *object, const char *key, const char *text)
-{
-    if (text[0] != '\0')
-        json_object_set_new(object, key, json_string(text));
-}
-
 json_t *cli_device_json(const struct cli *cli, const struct kiln_device *device)
 {
     json_t *object = json_object();
     char ids[8];
 
-    put_text(object, "id", device->id);
-    put_text(object, "name", cli_known_name(cli, device));
-    put_text(object, "selector", device->selector);
-    put_text(object, "kind", kiln_device_kind_name(device->kind));
-    put_text(object, "port", device->port);
-    put_text(object, "path", device->path);
-    put_text(object, "serial", device->serial);
-    put_text(object, "title", device->title);
-    put_text(object, "what", device->what);
-    put_text(object, "mode", device->mode);
-    put_text(object, "loader", device->loader);
+    cli_json_set(object, "id", device->id);
+    cli_json_set(object, "name", cli_known_name(cli, device));
+    cli_json_set(object, "selector", device->selector);
+    cli_json_set(object, "kind", kiln_device_kind_name(device->kind));
+    cli_json_set(object, "port", device->port);
+    cli_json_set(object, "path", device->path);
+    cli_json_set(object, "serial", device->serial);
+    cli_json_set(object, "title", device->title);
+    cli_json_set(object, "what", device->what);
+    cli_json_set(object, "mode", device->mode);
+    cli_json_set(object, "loader", device->loader);
     if (device->vid >= 0) {
         snprintf(ids, sizeof ids, "%04x", (unsigned)device->vid & 0xFFFF);
-        put_text(object, "vid", ids);
+        cli_json_set(object, "vid", ids);
         snprintf(ids, sizeof ids, "%04x", (unsigned)device->pid & 0xFFFF);
-        put_text(object, "pid", ids);
+        cli_json_set(object, "pid", ids);
     }
-    put_text(object, "usable", kiln_status_name(device->usable));
-    put_text(object, "obstacle", device->obstacle);
-    put_text(object, "service", device->unit);
+    cli_json_set(object, "usable", kiln_status_name(device->usable));
+    cli_json_set(object, "obstacle", device->obstacle);
+    cli_json_set(object, "service", device->unit);
     return object;
-}
-
-void cli_put_json(json_t *object)
-{
-    char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
-
-    if (line != NULL)
-        puts(line);
-    fflush(stdout);
-    free(line);
-    json_decref(object);
 }
 
 static int run_list(struct cli *cli)

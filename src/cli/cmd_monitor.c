@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* kiln monitor: the terminal, the signals and the output of a monitor. */
 #include "cli/cli.h"
+#include "cli/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <kiln/project.h>
 #include <pthread.h>
 #include <signal.h>
@@ -70,18 +70,6 @@ static bool show(void *user, const uint8_t *bytes, size_t len)
     return true;
 }
 
-static void notice_json(const char *text)
-{
-    json_t *object = json_pack("{s:s,s:s%}", "event", "notice", "text", text, strlen(text));
-    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-
-    if (line != NULL)
-        puts(line);
-    fflush(stdout);
-    free(line);
-    json_decref(object);
-}
-
 static void put_notice(const struct cli *cli, FILE *out, const char *text)
 {
     int width = cli_width_now(cli);
@@ -107,7 +95,7 @@ static void notice(void *user, const char *text)
     const struct cli *cli = session->cli;
 
     if (cli->args.json) {
-        notice_json(text);
+        cli_put_json(cli_notice_json(text));
     } else if (!cli->args.quiet) {
         FILE *out = cli->tty ? stdout : stderr;
 

@@ -2,6 +2,7 @@
 /* kiln name: names for boards, and what else is remembered of them. */
 #include "cli/boards.h"
 #include "cli/cli.h"
+#include "cli/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -53,12 +54,10 @@ static int list_names(struct cli *cli)
 
     json_array_foreach(boards->list, i, board)
     {
-        if (!cli->args.json) {
+        if (cli->args.json)
+            cli_put_json(json_incref(board));
+        else
             print_board(cli, board);
-        } else {
-            json_dumpf(board, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-            putchar('\n');
-        }
     }
     if (cli->args.json)
         return 0;

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What was built in a folder and how it would be flashed. */
 #include "cli/cli.h"
+#include "cli/json.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- JSON ---- */
-
-static json_t *text_or_null(const char *text)
-{
-    json_t *value = text != NULL ? json_string(text) : json_null();
-
-    return value != NULL ? value : json_null();
-}
 
 static json_t *value_of(const struct kiln_project_option *option)
 {
@@ -24,7 +16,7 @@ static json_t *value_of(const struct kiln_project_option *option)
     case KILN_PROJECT_NONE:
         return json_null();
     case KILN_PROJECT_TEXT:
-        return text_or_null(option->texts[0]);
+        return cli_json_text(option->texts[0]);
     case KILN_PROJECT_NUMBER:
         return json_integer((json_int_t)option->number);
     case KILN_PROJECT_BOOL:
@@ -32,7 +24,7 @@ static json_t *value_of(const struct kiln_project_option *option)
     case KILN_PROJECT_LIST:
         list = json_array();
         for (size_t i = 0; i < option->count; i++)
-            json_array_append_new(list, text_or_null(option->texts[i]));
+            json_array_append_new(list, cli_json_text(option->texts[i]));
         return list;
     case KILN_PROJECT_ERROR:
         break;
@@ -43,7 +35,7 @@ static json_t *value_of(const struct kiln_project_option *option)
 static void put_place(json_t *object, const struct kiln_project_place *place)
 {
     if (place->file != NULL)
-        json_object_set_new(object, "said_by", text_or_null(place->file));
+        json_object_set_new(object, "said_by", cli_json_text(place->file));
     if (place->line != 0)
         json_object_set_new(object, "line", json_integer((json_int_t)place->line));
 }
@@ -52,12 +44,12 @@ static json_t *file_object(const struct kiln_project_file *file)
 {
     json_t *object = json_object();
 
-    json_object_set_new(object, "file", text_or_null(file->path));
+    json_object_set_new(object, "file", cli_json_text(file->path));
     json_object_set_new(object, "address",
                         file->address == KILN_NO_ADDRESS ? json_null()
                                                          : json_integer((json_int_t)file->address));
-    json_object_set_new(object, "what", text_or_null(file->what));
-    json_object_set_new(object, "why", text_or_null(file->why));
+    json_object_set_new(object, "what", cli_json_text(file->what));
+    json_object_set_new(object, "why", cli_json_text(file->why));
     put_place(object, &file->place);
     if (file->missing)
         json_object_set_new(object, "missing", json_true());
@@ -83,22 +75,22 @@ static json_t *environment_object(const struct kiln_project_environment *env)
         json_object_set_new(options, env->options[i].name, value_of(&env->options[i]));
     for (size_t i = 0; i < env->file_count; i++)
         json_array_append_new(flash, file_object(&env->files[i]));
-    json_object_set_new(object, "name", text_or_null(env->name));
+    json_object_set_new(object, "name", cli_json_text(env->name));
     json_object_set_new(object, "options", options);
     json_object_set_new(object, "flash", flash);
-    json_object_set_new(object, "chip", text_or_null(env->chip));
-    json_object_set_new(object, "board", text_or_null(env->board));
-    json_object_set_new(object, "protocol", text_or_null(env->protocol));
-    json_object_set_new(object, "port", text_or_null(env->port));
+    json_object_set_new(object, "chip", cli_json_text(env->chip));
+    json_object_set_new(object, "board", cli_json_text(env->board));
+    json_object_set_new(object, "protocol", cli_json_text(env->protocol));
+    json_object_set_new(object, "port", cli_json_text(env->port));
     json_object_set_new(object, "upload_speed", number_or_null(env->upload_speed));
     json_object_set_new(object, "monitor_speed", number_or_null(env->monitor_speed));
-    json_object_set_new(object, "elf", text_or_null(env->elf));
+    json_object_set_new(object, "elf", cli_json_text(env->elf));
     if (env->unbuilt)
         json_object_set_new(object, "unbuilt", json_true());
     if (env->not_ready != NULL)
-        json_object_set_new(object, "not_ready", text_or_null(env->not_ready));
+        json_object_set_new(object, "not_ready", cli_json_text(env->not_ready));
     if (env->notes[0] != '\0')
-        json_object_set_new(object, "notes", text_or_null(env->notes));
+        json_object_set_new(object, "notes", cli_json_text(env->notes));
     return object;
 }
 
@@ -106,26 +98,21 @@ static void print_json(const struct kiln_project *project,
                        const struct kiln_project_environment *only)
 {
     json_t *object = json_object(), *environments = json_array(), *defaults = json_array();
-    char *line;
 
     for (size_t i = 0; i < project->environment_count; i++)
         if (only == NULL || only == &project->environments[i])
             json_array_append_new(environments, environment_object(&project->environments[i]));
     for (size_t i = 0; i < project->default_count; i++)
-        json_array_append_new(defaults, text_or_null(project->defaults[i]));
-    json_object_set_new(object, "system", text_or_null(project->system));
-    json_object_set_new(object, "dir", text_or_null(project->dir));
+        json_array_append_new(defaults, cli_json_text(project->defaults[i]));
+    json_object_set_new(object, "system", cli_json_text(project->system));
+    json_object_set_new(object, "dir", cli_json_text(project->dir));
     json_object_set_new(object, "environments", environments);
     if (project->default_error != NULL) {
         json_decref(defaults);
         defaults = json_pack("{s:s}", "error", project->default_error);
     }
     json_object_set_new(object, "default", defaults);
-    line = json_dumps(object, JSON_COMPACT);
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
+    cli_put_json(object);
 }
 
 /* ---- for people ---- */

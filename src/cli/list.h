@@ -4,18 +4,14 @@
 #define KILN_CLI_LIST_H
 
 #include "cli/cli.h"
-
-#include <jansson.h>
+#include "cli/json.h"
 
 /* The table, or one sentence if nothing is there. */
 void cli_print_devices(const struct cli *cli, const struct kiln_device_list *list);
 
 json_t *cli_device_json(const struct cli *cli, const struct kiln_device *device);
-json_t *cli_error_json(const struct kiln_error *error);
 /* The alternate settings of a device in DFU mode, or at run-time; NULL if it has none or cannot be opened. */
 json_t *cli_dfu_settings_json(const struct kiln_device *device);
-/* Prints the object as one line and gives it up. */
-void cli_put_json(json_t *object);
 
 /* `kiln list --watch`. Returns the exit status. */
 int cli_list_watch(struct cli *cli);

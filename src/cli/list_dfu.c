@@ -155,7 +155,7 @@ static json_t *setting_json(const struct kiln_dfu_setting *setting)
         json_pack("{s:i, s:i, s:i, s:b, s:s, s:i}", "alt", setting->alt, "interface",
                   setting->interface, "configuration", setting->configuration, "dfu_mode",
                   setting->dfu_mode, "version", version, "transfer_size", setting->transfer_size);
-    json_object_set_new(object, "name", setting->named ? json_string(decoded.name) : json_null());
+    json_object_set_new(object, "name", setting->named ? cli_json_text(decoded.name) : json_null());
     json_object_set_new(object, "memory", memory);
     return object;
 }

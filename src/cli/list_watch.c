@@ -78,7 +78,7 @@ static void tell_json(const struct cli *cli, const char *event, const struct kil
 {
     json_t *object = cli_device_json(cli, device);
 
-    json_object_set_new(object, "event", json_string(event));
+    cli_json_set(object, "event", event);
     if (before != NULL && before != device)
         json_object_set_new(object, "was", cli_device_json(cli, before));
     cli_put_json(object);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/boards.h"
-#include "cli/list.h"
+#include "cli/cli.h"
+#include "cli/json.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,21 +115,6 @@ const char *cli_bytes(uint64_t bytes, char *text)
     return text;
 }
 
-json_t *cli_error_json(const struct kiln_error *error)
-{
-    json_t *object = json_object();
-
-    json_object_set_new(object, "event", json_string("error"));
-    json_object_set_new(object, "status", json_string(kiln_status_name(error->status)));
-    json_object_set_new(object, "exit", json_integer(kiln_status_exit_code(error->status)));
-    json_object_set_new(object, "message", json_string(error->message));
-    if (error->context[0] != '\0')
-        json_object_set_new(object, "context", json_string(error->context));
-    if (error->hint != KILN_HINT_NONE)
-        json_object_set_new(object, "hint", json_string(kiln_hint_text(error->hint)));
-    return object;
-}
-
 int cli_fail(struct cli *cli, const struct kiln_error *error)
 {
     const char *comma = error->context[0] != '\0' ? ", " : "";
@@ -164,22 +149,11 @@ bool cli_ask(const char *format, ...)
 
 /* ---- lines beside the work ---- */
 
-static void put_notice(const char *text)
-{
-    json_t *object = json_pack("{s:s, s:s}", "event", "notice", "text", text);
-    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-
-    if (line != NULL)
-        puts(line);
-    free(line);
-    json_decref(object);
-}
-
 static void say(const struct cli *cli, FILE *out, const char *text)
 {
     fflush(stdout);
     if (cli->args.json)
-        put_notice(text);
+        cli_put_json(cli_notice_json(text));
     else
         fprintf(out, "%s%s\n", out == stderr ? "kiln: " : "", text);
     fflush(out);

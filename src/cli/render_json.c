@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* One event a line, the same events the terminal draws. */
+#include "cli/json.h"
 #include "cli/map.h"
 #include "cli/render.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void set_text(json_t *object, const char *key, const char *text)
-{
-    json_t *value;
-
-    if (text == NULL || text[0] == '\0')
-        return;
-    value = json_string(text);
-    if (value == NULL) /* not UTF-8: a device said it */
-        value = json_string("?");
-    json_object_set_new(object, key, value);
-}
 
 static void set_number(json_t *object, const char *key, uint64_t number)
 {
@@ -40,13 +28,13 @@ static void add_app(json_t *object, const struct kiln_event_app *app)
     if (app->described) {
         for (size_t i = 0; i < 32; i++)
             snprintf(digest + 2 * i, 3, "%02x", app->elf_sha256[i]);
-        set_text(view, "project", app->project);
-        set_text(view, "version", app->version);
-        set_text(view, "date", app->date);
-        set_text(view, "time", app->time);
-        set_text(view, "idf", app->idf);
+        cli_json_set(view, "project", app->project);
+        cli_json_set(view, "version", app->version);
+        cli_json_set(view, "date", app->date);
+        cli_json_set(view, "time", app->time);
+        cli_json_set(view, "idf", app->idf);
         set_number(view, "secure_version", app->secure_version);
-        set_text(view, "elf_sha256", digest);
+        cli_json_set(view, "elf_sha256", digest);
     }
     if (app->found) {
         json_object_set_new(view, "min_revision", revision(app->min_revision));
@@ -65,7 +53,7 @@ static void add_partitions(json_t *object, const struct kiln_event_target *targe
     for (size_t i = 0; i < target->partition_count; i++) {
         json_t *partition = json_object();
 
-        set_text(partition, "label", target->partitions[i].label);
+        cli_json_set(partition, "label", target->partitions[i].label);
         set_number(partition, "type", target->partitions[i].type);
         set_number(partition, "subtype", target->partitions[i].subtype);
         set_number(partition, "start", target->partitions[i].start);
@@ -91,7 +79,7 @@ static void add_otadata(json_t *object, const struct kiln_event_target *target)
         json_object_set_new(item, "blank", json_boolean(entry->blank));
         if (!entry->blank) {
             set_number(item, "sequence", entry->sequence);
-            set_text(item, "state", entry->state);
+            cli_json_set(item, "state", entry->state);
             json_object_set_new(item, "crc_right", json_boolean(entry->crc_right));
             json_object_set_new(item, "selects", json_boolean(entry->selects));
         }
@@ -100,7 +88,7 @@ static void add_otadata(json_t *object, const struct kiln_event_target *target)
     if (target->otadata_count > 0)
         json_object_set(object, "otadata", entries);
     json_decref(entries);
-    set_text(object, "boots", target->boots);
+    cli_json_set(object, "boots", target->boots);
 }
 
 static void add_options(json_t *object, const struct kiln_event_options *options)
@@ -114,18 +102,18 @@ static void add_options(json_t *object, const struct kiln_event_options *options
         const struct kiln_event_option *option = &options->options[i];
         json_t *item = json_object();
 
-        set_text(item, "name", option->name);
+        cli_json_set(item, "name", option->name);
         set_number(item, "address", option->address);
         set_number(item, "value", option->value);
         if (option->changed != option->value)
             set_number(item, "changed", option->changed);
-        set_text(item, "text", option->text);
+        cli_json_set(item, "text", option->text);
         json_array_append_new(list, item);
     }
-    set_text(view, "series", options->series);
-    set_text(view, "source", options->source);
+    cli_json_set(view, "series", options->series);
+    cli_json_set(view, "source", options->source);
     set_number(view, "address", options->address);
-    set_text(view, "raw", raw);
+    cli_json_set(view, "raw", raw);
     json_object_set_new(view, "options", list);
     json_object_set_new(object, "option_bytes", view);
 }
@@ -134,11 +122,11 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
 {
     json_t *regions = json_array();
 
-    set_text(object, "chip", target->chip);
-    set_text(object, "title", target->title);
-    set_text(object, "features", target->features);
-    set_text(object, "serial", target->serial);
-    set_text(object, "loader", target->loader);
+    cli_json_set(object, "chip", target->chip);
+    cli_json_set(object, "title", target->title);
+    cli_json_set(object, "features", target->features);
+    cli_json_set(object, "serial", target->serial);
+    cli_json_set(object, "loader", target->loader);
     if (target->flash_id != 0)
         set_number(object, "flash_id", target->flash_id);
     if (target->crystal_mhz != 0)
@@ -149,7 +137,7 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
     for (size_t i = 0; i < target->region_count; i++) {
         json_t *region = json_object();
 
-        set_text(region, "name", target->regions[i].name);
+        cli_json_set(region, "name", target->regions[i].name);
         set_number(region, "start", target->regions[i].start);
         set_number(region, "size", target->regions[i].size);
         set_number(region, "page", target->regions[i].page);
@@ -171,10 +159,10 @@ static void add_plan(json_t *object, const struct kiln_event_plan *plan)
     for (size_t i = 0; i < plan->step_count; i++) {
         json_t *step = json_object();
 
-        set_text(step, "step", names[plan->steps[i].kind]);
+        cli_json_set(step, "step", names[plan->steps[i].kind]);
         set_number(step, "address", plan->steps[i].address);
         set_number(step, "size", plan->steps[i].size);
-        set_text(step, "region", plan->steps[i].region);
+        cli_json_set(step, "region", plan->steps[i].region);
         if (plan->steps[i].encrypted)
             json_object_set_new(step, "encrypted", json_true());
         json_array_append_new(steps, step);
@@ -192,10 +180,10 @@ static void add_plan(json_t *object, const struct kiln_event_plan *plan)
 
 static void add_result(json_t *object, const struct kiln_event_result *result)
 {
-    set_text(object, "status", kiln_status_name(result->status));
+    cli_json_set(object, "status", kiln_status_name(result->status));
     set_number(object, "exit", (uint64_t)kiln_status_exit_code(result->status));
-    set_text(object, "state", kiln_device_state_name(result->state));
-    set_text(object, "board", result->board_note);
+    cli_json_set(object, "state", kiln_device_state_name(result->state));
+    cli_json_set(object, "board", result->board_note);
     set_number(object, "written", result->written);
     set_number(object, "skipped", result->skipped);
     set_number(object, "erased", result->erased);
@@ -204,13 +192,13 @@ static void add_result(json_t *object, const struct kiln_event_result *result)
     set_number(object, "transfer_ms", result->transfer_ms);
     if (result->error == NULL)
         return;
-    set_text(object, "message", result->error->message);
-    set_text(object, "context", result->error->context);
+    cli_json_set(object, "message", result->error->message);
+    cli_json_set(object, "context", result->error->context);
     if (result->error->has_address)
         set_number(object, "address", result->error->address);
     if (result->error->code != 0)
         json_object_set_new(object, "code", json_integer(result->error->code));
-    set_text(object, "hint", kiln_hint_text(result->error->hint));
+    cli_json_set(object, "hint", kiln_hint_text(result->error->hint));
 }
 
 static void json_event(struct renderer *self, size_t job, const struct kiln_event *event)
@@ -218,23 +206,22 @@ static void json_event(struct renderer *self, size_t job, const struct kiln_even
     static const char *const names[] = {"log",  "phase",   "progress", "device",
                                         "plan", "options", "note",     "result"};
     json_t *object = json_object();
-    char *line;
 
     (void)self;
     if (object == NULL)
         return;
-    set_text(object, "event", names[event->kind]);
-    set_text(object, "device", event->device);
+    cli_json_set(object, "event", names[event->kind]);
+    cli_json_set(object, "device", event->device);
     set_number(object, "job", job);
     set_number(object, "time_ms", event->time_ms);
     if (event->kind == KILN_EVENT_PHASE || event->kind == KILN_EVENT_PROGRESS) {
-        set_text(object, "phase", kiln_phase_name(event->phase));
+        cli_json_set(object, "phase", kiln_phase_name(event->phase));
         set_number(object, "done", event->done);
         set_number(object, "total", event->total);
     }
     if (event->kind == KILN_EVENT_LOG)
         set_number(object, "level", (uint64_t)event->level);
-    set_text(object, "text", event->text);
+    cli_json_set(object, "text", event->text);
     if (event->target != NULL)
         add_target(object, event->target);
     if (event->plan != NULL)
@@ -243,25 +230,13 @@ static void json_event(struct renderer *self, size_t job, const struct kiln_even
         add_options(object, event->options);
     if (event->result != NULL)
         add_result(object, event->result);
-    line = json_dumps(object, JSON_COMPACT);
-    if (line != NULL)
-        puts(line);
-    fflush(stdout);
-    free(line);
-    json_decref(object);
+    cli_put_json(object);
 }
 
 static void json_notice(struct renderer *self, const char *text)
 {
-    json_t *object = json_pack("{s:s, s:s}", "event", "notice", "text", text);
-    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-
     (void)self;
-    if (line != NULL)
-        puts(line);
-    fflush(stdout);
-    free(line);
-    json_decref(object);
+    cli_put_json(cli_notice_json(text));
 }
 
 static void json_end(struct renderer *self)

@@ -94,26 +94,6 @@ static void crash_line(void *user, const char *text, struct kiln_buf *out)
     kiln_crash_line(user, text, out);
 }
 
-static bool look_up(void *user, uint64_t address, struct kiln_buf *out)
-{
-    return kiln_symbols_lookup(user, address, out);
-}
-
-static bool is_return(void *user, uint64_t address)
-{
-    return kiln_symbols_is_return(user, address);
-}
-
-static bool has_digest(void *user, const char *digits, size_t len)
-{
-    return kiln_symbols_has_digest(user, digits, len);
-}
-
-static size_t unwind(void *user, struct kiln_unwind *state, uint32_t *pcs, size_t cap)
-{
-    return kiln_symbols_unwind(user, state, pcs, cap);
-}
-
 static void init_annotators(struct kiln_monitor *m)
 {
     m->annotators[0] = (struct kiln_annotator){explain_line, &m->explain};
@@ -126,7 +106,7 @@ static enum kiln_status open_symbols(struct kiln_monitor *m)
     if (m->options.elf_count == 0)
         return KILN_OK;
     KILN_TRY(kiln_symbols_open(&m->ctx, m->options.elf, m->options.elf_count, &m->symbols));
-    m->symbolizer = (struct kiln_symbolizer){look_up, is_return, has_digest, unwind, m->symbols};
+    m->symbolizer = kiln_symbols_symbolizer(m->symbols);
     kiln_crash_init(&m->crash, &m->symbolizer);
     return KILN_OK;
 }

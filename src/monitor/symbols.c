@@ -290,3 +290,30 @@ bool kiln_symbols_has_digest(const struct kiln_symbols *symbols, const char *dig
             return true;
     return false;
 }
+
+/* ---- for the crash decoder ---- */
+
+static bool look_up(void *user, uint64_t address, struct kiln_buf *out)
+{
+    return kiln_symbols_lookup(user, address, out);
+}
+
+static bool is_return(void *user, uint64_t address)
+{
+    return kiln_symbols_is_return(user, address);
+}
+
+static bool has_digest(void *user, const char *digits, size_t len)
+{
+    return kiln_symbols_has_digest(user, digits, len);
+}
+
+static size_t unwind(void *user, struct kiln_unwind *state, uint32_t *pcs, size_t cap)
+{
+    return kiln_symbols_unwind(user, state, pcs, cap);
+}
+
+struct kiln_symbolizer kiln_symbols_symbolizer(struct kiln_symbols *symbols)
+{
+    return (struct kiln_symbolizer){look_up, is_return, has_digest, unwind, symbols};
+}

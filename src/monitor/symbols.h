@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/ctx.h"
+#include "monitor/crash.h"
 #include "monitor/unwind.h"
 
 struct kiln_symbols;
@@ -32,5 +33,8 @@ bool kiln_symbols_has_digest(const struct kiln_symbols *symbols, const char *dig
  * 1 (or 0 if not even that is known). */
 size_t kiln_symbols_unwind(struct kiln_symbols *symbols, struct kiln_unwind *state, uint32_t *pcs,
                            size_t cap);
+
+/* All of these for the decoder of crashes; `symbols` is borrowed. */
+struct kiln_symbolizer kiln_symbols_symbolizer(struct kiln_symbols *symbols);
 
 #endif

@@ -19,26 +19,6 @@
 
 #include <cmocka.h>
 
-static bool look_up(void *user, uint64_t address, struct kiln_buf *out)
-{
-    return kiln_symbols_lookup(user, address, out);
-}
-
-static bool is_return(void *user, uint64_t address)
-{
-    return kiln_symbols_is_return(user, address);
-}
-
-static bool has_digest(void *user, const char *digits, size_t len)
-{
-    return kiln_symbols_has_digest(user, digits, len);
-}
-
-static size_t unwind(void *user, struct kiln_unwind *state, uint32_t *pcs, size_t cap)
-{
-    return kiln_symbols_unwind(user, state, pcs, cap);
-}
-
 static void path_of(const char *name, char *path, size_t cap)
 {
     snprintf(path, cap, "%s/tests/data/%s", getenv("KILN_SOURCE_ROOT"), name);
@@ -49,7 +29,7 @@ static char notes[65536];
 /* What is added to the lines of `dump`, with the ELF file of that name, NULL: none. */
 static void decode(const char *elf, const char *dump)
 {
-    struct kiln_symbolizer symbolizer = {look_up, is_return, has_digest, unwind, NULL};
+    struct kiln_symbolizer symbolizer;
     struct kiln_symbols *symbols = NULL;
     struct kiln_explain explain = {0};
     struct kiln_crash crash;
@@ -63,7 +43,7 @@ static void decode(const char *elf, const char *dump)
     if (elf != NULL) {
         path_of(elf, path, sizeof path);
         assert_int_equal(kiln_symbols_open(&ctx, paths, 1, &symbols), KILN_OK);
-        symbolizer.user = symbols;
+        symbolizer = kiln_symbols_symbolizer(symbols);
     }
     kiln_crash_init(&crash, elf != NULL ? &symbolizer : NULL);
     while (*dump != '\0') {
