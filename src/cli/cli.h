@@ -178,7 +178,7 @@ int cli_fail(struct cli *cli, const struct kiln_error *error);
 /* A mistake in the command line: exit status 2. */
 int cli_usage(struct cli *cli, const char *format, ...) KILN_PRINTF(2, 3);
 
-/* Asks on the terminal; anything but y is no. */
+/* Asks, and takes one line of standard input for the answer; anything but y or yes is no, the end of it too. */
 bool cli_ask(const char *format, ...) KILN_PRINTF(1, 2);
 
 /* ---- jobs ---- */

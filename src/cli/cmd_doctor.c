@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 
+#include <errno.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,8 @@ static int run_shell(const char *command)
     if (posix_spawn(&pid, "/bin/sh", NULL, NULL, (char *const *)words, environ) != 0)
         return -1;
     while (waitpid(pid, &status, 0) < 0)
-        ;
+        if (errno != EINTR)
+            return -1;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -161,12 +163,52 @@ static bool is_new(struct offered *offered, const char *fix)
     for (size_t i = 0; i < offered->count; i++)
         if (strcmp(offered->fix[i], fix) == 0)
             return false;
-    if (offered->count < sizeof offered->fix / sizeof offered->fix[0])
-        snprintf(offered->fix[offered->count++], sizeof offered->fix[0], "%s", fix);
+    if (offered->count == sizeof offered->fix / sizeof offered->fix[0])
+        return false;
+    snprintf(offered->fix[offered->count++], sizeof offered->fix[0], "%s", fix);
     return true;
 }
 
-/* True if a command was run. */
+static enum kiln_status examine(const struct cli *cli, struct kiln_doctor_report *out_report,
+                                struct kiln_error *out_error)
+{
+    const char *home = getenv("HOME"), *path = getenv("PATH"), *user = getenv("USER");
+    gid_t gids[256];
+    int count = getgroups(255, gids);
+    struct kiln_doctor_system system = {
+        .root = cli->args.root,
+        .home = home == NULL ? "" : home,
+        .path = path == NULL ? "" : path,
+        .user = user == NULL ? "" : user,
+        .gids = gids,
+        .uid = geteuid(),
+    };
+
+    if (cli->args.root == NULL)
+        return kiln_doctor_run(NULL, out_report, out_error);
+    gids[count < 0 ? 0 : count] = getegid();
+    system.gid_count = (size_t)(count < 0 ? 0 : count) + 1;
+    return kiln_doctor_run(&system, out_report, out_error);
+}
+
+/* What was shown may have changed while the answer was awaited: the process may have ended and another one may
+ * bear its number. */
+static bool is_still_so(const struct cli *cli, const struct kiln_finding *shown)
+{
+    struct kiln_doctor_report report;
+    struct kiln_error error = {0};
+    bool found = false;
+
+    if (examine(cli, &report, &error) != KILN_OK)
+        return false;
+    for (size_t i = 0; i < report.count && !found; i++)
+        found = strcmp(report.findings[i].fix, shown->fix) == 0 &&
+                strcmp(report.findings[i].evidence, shown->evidence) == 0;
+    kiln_doctor_report_free(&report);
+    return found;
+}
+
+/* True if things may be otherwise now. */
 static bool offer(const struct cli *cli, const struct kiln_finding *finding)
 {
     int status;
@@ -181,6 +223,10 @@ static bool offer(const struct cli *cli, const struct kiln_finding *finding)
     }
     if (!cli_ask("    Run this command?"))
         return false;
+    if (!is_still_so(cli, finding)) {
+        puts("    That is no longer so; nothing was run.");
+        return true;
+    }
     status = run_shell(finding->fix);
     if (status == 0)
         puts("    Done.");
@@ -206,28 +252,6 @@ static bool mend(const struct cli *cli, const struct kiln_doctor_report *report,
 
 /* ---- the command ---- */
 
-static enum kiln_status examine(const struct cli *cli, struct kiln_doctor_report *out_report,
-                                struct kiln_error *out_error)
-{
-    const char *home = getenv("HOME"), *path = getenv("PATH"), *user = getenv("USER");
-    gid_t gids[256];
-    int count = getgroups(255, gids);
-    struct kiln_doctor_system system = {
-        .root = cli->args.root,
-        .home = home == NULL ? "" : home,
-        .path = path == NULL ? "" : path,
-        .user = user == NULL ? "" : user,
-        .gids = gids,
-        .uid = geteuid(),
-    };
-
-    if (cli->args.root == NULL)
-        return kiln_doctor_run(NULL, out_report, out_error);
-    gids[count < 0 ? 0 : count] = getegid();
-    system.gid_count = (size_t)(count < 0 ? 0 : count) + 1;
-    return kiln_doctor_run(&system, out_report, out_error);
-}
-
 /* What one fix brings to light (a group joined that this session does not know) is mended too. */
 static enum kiln_status mend_all(const struct cli *cli, struct kiln_doctor_report *report,
                                  struct kiln_error *out_error)
@@ -236,6 +260,9 @@ static enum kiln_status mend_all(const struct cli *cli, struct kiln_doctor_repor
     enum kiln_status status = offered != NULL ? KILN_OK : KILN_E_NOMEM;
     bool ran = false;
 
+    if (cli->args.root != NULL)
+        puts(
+            "The commands run on this computer: what names no file below --root changes this one.");
     while (status == KILN_OK && mend(cli, report, offered)) {
         ran = true;
         kiln_doctor_report_free(report);

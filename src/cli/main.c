@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -132,7 +133,7 @@ int cli_fail(struct cli *cli, const struct kiln_error *error)
 
 bool cli_ask(const char *format, ...)
 {
-    char answer[16];
+    char answer[16], rest[64];
     va_list args;
 
     va_start(args, format);
@@ -141,10 +142,15 @@ bool cli_ask(const char *format, ...)
     fputs(" [y/N] ", stdout);
     fflush(stdout);
     if (fgets(answer, sizeof answer, stdin) == NULL) {
-        putchar('\n');
+        puts("\nNobody answered: no.");
         return false;
     }
-    return answer[0] == 'y' || answer[0] == 'Y';
+    snprintf(rest, sizeof rest, "%s", answer);
+    while (rest[0] != '\0' && rest[strlen(rest) - 1] != '\n') /* one line answers one question */
+        if (fgets(rest, sizeof rest, stdin) == NULL)
+            break;
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
 /* ---- lines beside the work ---- */

@@ -187,17 +187,21 @@ static bool is_kiln(const struct doctor *doctor, const char *path)
  * environment, or one whose user packages lie below the home. */
 static void put_uninstall(const struct doctor *doctor, const char *path, struct doctor_facts *facts)
 {
-    char head[300], *end;
+    char head[300];
+    size_t end, home = strlen(doctor->home);
 
     if (!doctor_read(doctor, path, head, sizeof head) || strncmp(head, "#!/", 3) != 0)
         return;
-    end = head + strcspn(head, " \t\n");
-    *end = '\0';
+    end = strcspn(head, " \t\n");
+    if (head[end] == '\0' &&
+        end + 1 == sizeof head) /* cut: the rest could make it another's name */
+        return;
+    head[end] = '\0';
     if (strstr(head, "/python") == NULL || !doctor_is_safe(head + 2, false))
         return;
     if (strstr(head, "/pipx/venvs/esptool/") != NULL)
         snprintf(facts->command, sizeof facts->command, "pipx uninstall esptool");
-    else if (doctor->home[0] != '\0' && strncmp(path, doctor->home, strlen(doctor->home)) == 0)
+    else if (home > 0 && strncmp(path, doctor->home, home) == 0 && path[home] == '/' && end < 250)
         snprintf(facts->command, sizeof facts->command, "%.250s -m pip uninstall -y esptool",
                  head + 2);
 }

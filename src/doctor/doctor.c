@@ -80,7 +80,7 @@ static const struct doctor_check checks[] = {
      "Remove the file in front.", "{sudo}rm -f {root}{file} && " APPLY_RULES, NULL},
     {"udev-rule-late", "rule files come before 73", OBSTACLE, KILN_E_DENIED, doctor_test_rule_late,
      "{device} is open to root only: {file} comes after 73-seat-late.rules, which reads its uaccess tag",
-     "Give the file a number below 73.", "{sudo}mv {root}{file} {root}{target} && " APPLY_RULES, NULL},
+     "Give the file a number below 73.", "{sudo}mv -n {root}{file} {root}{target} && " APPLY_RULES, NULL},
     {"udev-rule-replug", "rules were applied to every device", OBSTACLE, KILN_E_DENIED, doctor_test_rule_replug,
      "{device} is open to root only, although {file} gives it to whoever sits at the computer: it was "
      "plugged in before the rule was there, or you are logged in over a network",
@@ -116,7 +116,7 @@ static const struct doctor_check checks[] = {
     {"pio", "pio is on the search path", NOTE, doctor_test_pio,
      "PlatformIO is installed, but {file} is not on the search path, so that `pio` is not found",
      "Link it into ~/.local/bin and open a new terminal. `kiln flash` in a project folder needs no pio.",
-     "mkdir -p {root}{home}/.local/bin && ln -sf {root}{file} {root}{home}/.local/bin/pio", NULL},
+     "mkdir -p {root}{home}/.local/bin && ln -s {root}{file} {root}{home}/.local/bin/pio", NULL},
     {"look-alike", "look-alikes come first", NOTE, doctor_test_esptool,
      "`{what}` is {file} and not Kiln's {target}, which comes later on the search path",
      "Remove that one, or say `kiln {what}`.", "{command}",
@@ -218,7 +218,7 @@ static bool expand(const char *pattern, const struct name_value *values, char *t
  * for something else makes the command unusable. */
 bool doctor_is_safe(const char *text, bool blanks)
 {
-    return text[strspn(text, blanks ? SAFE_LETTERS " " : SAFE_LETTERS)] == '\0';
+    return text[0] != '-' && text[strspn(text, blanks ? SAFE_LETTERS " " : SAFE_LETTERS)] == '\0';
 }
 
 static bool is_safe(const char *text)
@@ -246,6 +246,8 @@ static void make_printable(char *text)
 {
     for (; *text != '\0'; text++) {
         if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            *text = '?';
+        else if ((unsigned char)text[0] == 0xC2 && (text[1] & 0xE0) == 0x80) /* U+0080 to U+009F */
             *text = '?';
     }
 }

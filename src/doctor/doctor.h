@@ -86,7 +86,8 @@ void doctor_report(struct doctor *doctor, const struct doctor_check *check,
 bool doctor_read(const struct doctor *doctor, const char *path, char *text, size_t cap);
 bool doctor_exists(const struct doctor *doctor, const char *path);
 
-/* True if it holds nothing that a shell or a terminal would take for something else; blanks only if allowed. */
+/* True if it holds nothing that a shell, a terminal or a program's options would take for something else; blanks
+ * only if allowed. */
 bool doctor_is_safe(const char *text, bool blanks);
 
 /* True if a program of this name is on the search path. */

@@ -44,6 +44,57 @@ grep -q 'rm -f' <<<"$out" || fail "did not show the command"
 grep -q 'Done' <<<"$out" || fail "did not say that it was done"
 ((EUID == 0)) || grep -qx "rm -f $lock" "$tree/sudo.log" || fail "not by sudo"
 
+# One line is one answer, and only a whole "y" or "yes" is one.
+for answer in 'yyyyyyyyyyyyyyyyyyyyy' 'yikes' ' ' '\xff'; do
+    echo 4194305 >"$lock"
+    printf "$answer\n" | "$kiln" doctor --fix --root "$tree" >/dev/null
+    [ -e "$lock" ] || fail "took '$answer' for yes"
+done
+printf 'YES' | "$kiln" doctor --fix --root "$tree" >/dev/null
+[ ! -e "$lock" ] || fail "did not take YES for yes"
+
+# A name that a shell would take for something else is in no command, whatever is in it.
+mv "$tree/sys/class/tty" "$tree/sys/class/tty.good"
+for name in 'ttyUSB0 -rf' 'ttyUSB0;touch PWNED' 'ttyUSB0;>PWNED' 'ttyUSB0$(touch PWNED)' 'ttyUSB0`touch PWNED`' "ttyUSB0'" 'ttyUSB0"' \
+    $'ttyUSB0\ntouch PWNED\n' 'ttyUSB0*' 'ttyUSB0\' 'ttyUSB0&' 'ttyUSB0>PWNED' 'ttyUSB0~' 'ttyUSB0#' $'ttyUSB0\033[2J'; do
+    mkdir -p "$tree/sys/class/tty"
+    ln -s ../../devices/usb1/1-3/1-3:1.0/ttyUSB0/tty/ttyUSB0 "$tree/sys/class/tty/$name"
+    : >"$tree/dev/$name"
+    chmod 666 "$tree/dev/$name"
+    echo 4194305 >"$tree/run/lock/LCK..$name"
+    out=$(cd "$tree" && "$kiln" doctor --fix --root "$tree" <<<$'y\ny\ny') || fail "status $? with '$name'"
+    [ -e "$tree/run/lock/LCK..$name" ] || fail "touched the lock of '$name'"
+    [ ! -e "$tree/PWNED" ] || fail "ran '$name'"
+    grep -q 'No command can do this: a name in it could mean' <<<"$(tr -s '\n ' ' ' <<<"$out")" || fail "no reason for '$name': $out"
+    ! grep -q $'\033' <<<"$out" || fail "wrote an escape sequence"
+    rm "$tree/dev/$name" "$tree/run/lock/LCK..$name"
+    rm -r "$tree/sys/class/tty"
+done
+mv "$tree/sys/class/tty.good" "$tree/sys/class/tty"
+
+# While the question stands the process ends and another one gets its number: that one is left in peace.
+sleep 300 &
+innocent=$!
+mkdir -p "$tree/proc/$innocent/fd"
+echo screen >"$tree/proc/$innocent/comm"
+ln -s /dev/ttyUSB0 "$tree/proc/$innocent/fd/3"
+mkfifo "$tree/answers"
+"$kiln" doctor --fix --root "$tree" <"$tree/answers" >"$tree/doctor.out" &
+exec 3>"$tree/answers"
+for _ in $(seq 600); do
+    grep -q 'Run this command' "$tree/doctor.out" && break
+    sleep 0.1
+done
+grep -q "kill $innocent" "$tree/doctor.out" || fail "does not offer to end it: $(cat "$tree/doctor.out")"
+rm "$tree/proc/$innocent/fd/3" # it is another program now
+echo y >&3
+exec 3>&-
+wait $! || fail "status $? when the port is free again"
+grep -q 'no longer so; nothing was run' "$tree/doctor.out" || fail "does not say that it did nothing: $(cat "$tree/doctor.out")"
+kill -0 "$innocent" || fail "ended an innocent process"
+kill "$innocent"
+rm -r "$tree/proc/$innocent"
+
 # One fix brings the next thing to light: the port is held by a service, and once that is stopped by a program.
 mkdir -p "$tree/proc/4194801/fd" "$tree/proc/4194802/fd"
 echo klippy >"$tree/proc/4194801/comm"
