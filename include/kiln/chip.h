@@ -26,6 +26,7 @@ struct kiln_chip_summary {
     const char *source; /* where the facts come from */
 };
 
+/* No text is NULL. */
 KILN_API struct kiln_chip_summary kiln_chip_summary(const struct kiln_chip *chip);
 
 /* One range of the memory map; false after the last. `end` is exclusive. */

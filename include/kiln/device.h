@@ -25,6 +25,7 @@ enum kiln_device_kind {
     KILN_DEVICE_KIND_COUNT
 };
 
+/* "serial", "dfu", ... Static storage. */
 KILN_API const char *kiln_device_kind_name(enum kiln_device_kind kind);
 
 struct kiln_device {
@@ -40,15 +41,15 @@ struct kiln_device {
     char title[96];     /* "CP2102N USB to UART Bridge", "STM32 BOOTLOADER" */
     char what[64];      /* what it probably is: "ESP32 USB-JTAG-Serial", "DfuSe bootloader", ... */
     char obstacle[160]; /* what stands in the way of using it, "" if nothing */
-    char unit
-        [96]; /* the systemd service of the program that uses it, "" if none or not to be seen */
+    /* the systemd service of the program that uses it, "" if none or not to be seen */
+    char unit[96];
     char loader[16];  /* loader name that would talk to it: "esp", "dfu", "" if none */
     char mode[16];    /* what runs on it: "bootloader", "run-time", "" if not told */
     int32_t vid, pid; /* -1 if not USB */
     uint8_t bus, address;
     uint8_t interface_number; /* of a USB serial port */
-    bool
-        touch; /* a serial port; its board enters the bootloader for `loader` when touched at 1200 baud */
+    /* a serial port; its board enters the bootloader for `loader` when touched at 1200 baud */
+    bool touch;
     enum kiln_status usable; /* OK, DENIED, BUSY, ... */
 };
 

@@ -35,7 +35,8 @@ struct kiln_finding {
     char evidence[512];      /* what was found, one sentence without full stop */
     char advice[512];        /* what to do, in the imperative */
     char fix[768];           /* a command line for /bin/sh that does it, "" if there is none */
-    char reason[256]; /* why there is none, one sentence without full stop; "" if there is one */
+    /* why there is none, one sentence without full stop; "" if there is one */
+    char reason[256];
 };
 
 struct kiln_doctor_report {

@@ -120,10 +120,10 @@ struct kiln_esp_about {
     const char *features; /* "Wi-Fi, BT" */
     const char *device;   /* "/dev/ttyUSB0" */
     const char *notes;    /* '\n' between lines */
-    const char
-        *no_stub_reason; /* why no stub may run on this chip as it is; NULL: one may, or runs */
-    int32_t chip_id;     /* of the image header; -1: has none */
-    unsigned revision;   /* major * 100 + minor */
+    /* why no stub may run on this chip as it is; NULL: one may, or runs */
+    const char *no_stub_reason;
+    int32_t chip_id;   /* of the image header; -1: has none */
+    unsigned revision; /* major * 100 + minor */
     uint32_t crystal_mhz;
     uint32_t baud; /* in use now */
     enum kiln_esp_usb usb;
@@ -144,6 +144,7 @@ struct kiln_esp_about {
     uint64_t flash_size; /* as detected; 0: unknown */
 };
 
+/* What is known so far; before connect little is. The strings live until the next call that changes them. */
 KILN_API void kiln_esp_session_about(const struct kiln_esp_session *session,
                                      struct kiln_esp_about *out_about);
 
@@ -155,7 +156,6 @@ kiln_esp_session_chip_number(struct kiln_esp_session *session, uint32_t *out_num
 /* ---- security ---- */
 
 struct kiln_esp_security_report {
-    bool has_info; /* the ROM has the command; else only what eFuses say is valid */
     uint32_t flags;
     uint8_t crypt_count;
     uint8_t key_purpose[7];
@@ -165,6 +165,7 @@ struct kiln_esp_security_report {
     uint32_t chip_id, api_version;
 };
 
+/* Asks the ROM (UNSUPPORTED or NAK where it has no such command). */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_security(struct kiln_esp_session *session,
                           struct kiln_esp_security_report *out_report);
@@ -179,17 +180,19 @@ struct kiln_esp_protection {
     int32_t crypt_config;   /* -1: the chip has none */
 };
 
+/* All false on a chip without such eFuses. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_protection(struct kiln_esp_session *session,
                             struct kiln_esp_protection *out_protection);
 
-/* Overrides the flash supply by the internal regulator: 1800 or 1900 mV, 0 for off. UNSUPPORTED where the chip
- * has none. */
+/* Overrides the flash supply by the internal regulator: 1800 or 1900 mV, 0 for off. ARG for another value,
+ * UNSUPPORTED where the chip has none. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_set_flash_supply(struct kiln_esp_session *session, unsigned millivolts);
 
 /* ---- registers and RAM ---- */
 
+/* A word of the chip's address space. Some registers change by being read. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_read_reg(struct kiln_esp_session *session, uint32_t address, uint32_t *out_value);
 
@@ -198,17 +201,17 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_write_reg(struct kiln_e
                                                                    uint32_t address, uint32_t value,
                                                                    uint32_t mask);
 
-/* REFUSED if the bytes would overwrite the running stub. */
+/* `len` bytes of RAM from `address` on. REFUSED if they would overwrite the running stub. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_write_ram(struct kiln_esp_session *session,
                                                                    uint32_t address,
                                                                    const uint8_t *bytes,
                                                                    size_t len);
 
-/* Starts code in RAM. The session is over, save for leave, which then does nothing. */
+/* Starts code in RAM at `entry`. The session is over, save for leave, which then does nothing. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_run_ram(struct kiln_esp_session *session,
                                                                  uint32_t entry);
 
-/* Starts the application in flash without a reset, where the chip can. */
+/* Starts the application in flash without a reset. UNSUPPORTED where the chip or its stub cannot. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_run(struct kiln_esp_session *session);
 
 /* ---- flash ---- */
@@ -218,7 +221,7 @@ struct kiln_esp_progress {
     void *user;
 };
 
-/* Tells the chip a size other than the one detected. */
+/* Tells the chip a size in bytes other than the one detected: a multiple of 4096 below 4 GiB, else ARG. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_set_flash_size(struct kiln_esp_session *session, uint64_t size);
 
@@ -227,24 +230,29 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_read_sfdp(struct kiln_e
                                                                    uint32_t address, uint8_t *bytes,
                                                                    size_t count);
 
-/* Status registers 1 to `count` of 3, the first in the low byte. */
+/* Status registers 1 to `count` of 3, the first in the low byte. ARG for another count. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_read_status(struct kiln_esp_session *session, unsigned count, uint32_t *out_value);
+/* The same the other way; not `non_volatile`: until power goes. Wrong bits may protect the flash for ever. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_write_status(struct kiln_esp_session *session, unsigned count, uint32_t value,
                               bool non_volatile);
 
+/* ARG: it ends behind the flash; UNSUPPORTED: this ROM does not read flash, or the flash does not answer. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_read_flash(struct kiln_esp_session *session, uint64_t address, uint8_t *bytes,
                             size_t len, const struct kiln_esp_progress *progress);
-/* The MD5 of bytes here, to compare with that of a region there. */
+/* The MD5 of bytes here, to compare with that of a region there: of `len` bytes from `address` on, as
+ * kiln_esp_session_read_flash() counts them. UNSUPPORTED: this boot ROM computes none. */
 KILN_API void kiln_esp_md5(const uint8_t *bytes, size_t len, uint8_t out_md5[16]);
 KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_md5(struct kiln_esp_session *session,
                                                              uint64_t address, uint64_t len,
                                                              uint8_t out_md5[16]);
+/* Whole sectors: `address` and `len` are multiples of 4096, else ARG. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_erase(struct kiln_esp_session *session, uint64_t address, uint64_t len,
                        const struct kiln_esp_progress *progress);
+/* The whole flash; takes seconds to minutes. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_erase_all(struct kiln_esp_session *session);
 

@@ -64,9 +64,8 @@ struct kiln_esp_built_part {
 };
 
 struct kiln_esp_built {
-    struct kiln_esp_built_part
-        part[KILN_ESP_BUILT_PARTS]; /* version 1: the flash-mapped part first,
-                                                              if there is one */
+    /* version 1: the flash-mapped part first, if there is one */
+    struct kiln_esp_built_part part[KILN_ESP_BUILT_PARTS];
     size_t part_count;
     unsigned version; /* layout, of a chip that has several; else 0 */
 };

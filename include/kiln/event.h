@@ -65,8 +65,8 @@ struct kiln_event_partition {
     uint8_t type, subtype; /* as in ESP-IDF: 0 app, 1 data, ... */
     uint64_t start, size;
     uint32_t flags; /* bit 0 encrypted, bit 1 read-only */
-    const struct kiln_event_app
-        *app; /* of an application partition that could be read, else NULL */
+    /* of an application partition that could be read, else NULL */
+    const struct kiln_event_app *app;
 };
 
 struct kiln_event_option {
@@ -86,9 +86,9 @@ struct kiln_event_options {
     size_t raw_len;
     const struct kiln_event_option *options;
     size_t option_count;
-    const char
-        *more; /* options that only some parts of the series have and that are not decoded since
-                         it is not known which part this is, ' ' between; "" if none */
+    /* options that only some parts of the series have and that are not decoded since it is not known which part this
+     * is, ' ' between; "" if none */
+    const char *more;
 };
 
 struct kiln_event_target {
@@ -105,12 +105,12 @@ struct kiln_event_target {
     size_t region_count;
     const struct kiln_event_partition *partitions; /* of an ESP chip; only a job INFO reads them */
     size_t partition_count;
-    const struct kiln_event_otadata
-        *otadata; /* alike; NULL if there is none or it cannot be read */
+    /* alike; NULL if there is none or it cannot be read */
+    const struct kiln_event_otadata *otadata;
     size_t otadata_count;
     const char *boots; /* label of the partition that the bootloader starts, "" if not known */
-    const struct kiln_event_options
-        *options; /* NULL if there are none or only a job INFO would read */
+    /* NULL if there are none or only a job INFO would read */
+    const struct kiln_event_options *options;
 };
 
 enum kiln_step_kind { KILN_STEP_SKIP, KILN_STEP_ERASE, KILN_STEP_WRITE, KILN_STEP_VERIFY };

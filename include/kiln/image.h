@@ -64,13 +64,13 @@ struct kiln_image_info {
     const char *chip; /* "esp32", "stm32f405" ... as far as the file tells, else NULL; static */
     uint64_t address; /* lowest address, KILN_NO_ADDRESS if the file does not tell */
     enum kiln_address_source address_source;
-    uint64_t
-        linked; /* where a raw image was linked to run, by its vector table, wherever it was placed
-                        since; KILN_NO_ADDRESS if unknown */
+    /* where a raw image was linked to run, by its vector table, wherever it was placed since; KILN_NO_ADDRESS if
+     * unknown */
+    uint64_t linked;
     uint64_t entry;      /* KILN_NO_ADDRESS if the file does not tell */
     unsigned confidence; /* 0..100 for `linked`, else 100 */
-    bool
-        usual; /* false: `linked` is no place where a bootloader is known to look for an application */
+    /* false: `linked` is no place where a bootloader is known to look for an application */
+    bool usual;
     uint16_t elf_machine;         /* e_machine of an ELF file, else 0 */
     int32_t esp_chip_id;          /* -1 if not an ESP image with a chip id */
     enum kiln_esp_role esp_role;  /* as far as the image tells */
@@ -136,7 +136,7 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_image_parse(const char *name, const
                                                          struct kiln_image **out_image,
                                                          struct kiln_error *out_error);
 
-/* An empty image to merge into. */
+/* An empty image to merge into. NOMEM. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_image_new(struct kiln_image **out_image);
 
 /* Adds the segments of `from` (copied). FILE with both places when they overlap, ARG if `from` has no
@@ -152,10 +152,11 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_image_place(struct kiln_image *imag
 
 KILN_API void kiln_image_free(struct kiln_image *image); /* NULL is fine */
 
+/* These borrow from the image, until it is placed, merged into or freed. */
 KILN_API const struct kiln_image_info *kiln_image_info(const struct kiln_image *image);
 KILN_API const char *kiln_image_name(const struct kiln_image *image);
 KILN_API size_t kiln_image_segment_count(const struct kiln_image *image);
-/* Ordered by alt, then address. Until a raw image is placed, its one segment has address 0. */
+/* Ordered by alt, then address; NULL behind the last. Until a raw image is placed, its one segment has address 0. */
 KILN_API const struct kiln_segment *kiln_image_segment(const struct kiln_image *image,
                                                        size_t index);
 KILN_API uint64_t kiln_image_total_bytes(const struct kiln_image *image);

@@ -28,20 +28,20 @@ enum kiln_verb {
 };
 
 enum kiln_reset_before {
-    KILN_RESET_BEFORE_DEFAULT,
-    KILN_RESET_BEFORE_USB,
-    KILN_RESET_BEFORE_NONE,
-    KILN_RESET_BEFORE_NO_SYNC,
-    KILN_RESET_BEFORE_TOUCH /* open the serial port at 1200 baud and wait for the DFU device that
-                               comes up at the same USB place */
+    KILN_RESET_BEFORE_DEFAULT, /* as the board's USB id and chip tell, several ways in turn */
+    KILN_RESET_BEFORE_USB,     /* as for the USB-Serial-JTAG of an ESP chip */
+    KILN_RESET_BEFORE_NONE,    /* it is in its bootloader already */
+    KILN_RESET_BEFORE_NO_SYNC, /* ... and has been spoken to: not even a SYNC is sent */
+    /* open the serial port at 1200 baud and wait for the DFU device that comes up at the same USB place */
+    KILN_RESET_BEFORE_TOUCH
 };
 enum kiln_reset_after {
-    KILN_RESET_AFTER_DEFAULT,
-    KILN_RESET_AFTER_HARD,
-    KILN_RESET_AFTER_SOFT,
-    KILN_RESET_AFTER_STAY,
-    KILN_RESET_AFTER_STAY_STUB,
-    KILN_RESET_AFTER_WATCHDOG
+    KILN_RESET_AFTER_DEFAULT,   /* started; a USB bootloader only after FLASH, RUN and RESET */
+    KILN_RESET_AFTER_HARD,      /* by the reset line */
+    KILN_RESET_AFTER_SOFT,      /* by a command of the bootloader */
+    KILN_RESET_AFTER_STAY,      /* not at all: in its bootloader */
+    KILN_RESET_AFTER_STAY_STUB, /* ... with the flasher stub running */
+    KILN_RESET_AFTER_WATCHDOG   /* by the watchdog of an ESP chip that has no other way */
 };
 
 /* What serves on an ESP chip. */
@@ -56,16 +56,16 @@ struct kiln_request {
     enum kiln_verb verb;
     const char *device; /* -d: a selector that names one device; see kiln/device.h */
     const char *chip;   /* what the user says it is, or NULL */
-    const struct kiln_image *const
-        *images; /* FLASH, VERIFY, RUN: borrowed until the job is freed */
+    /* FLASH, VERIFY, RUN: borrowed until the job is freed */
+    const struct kiln_image *const *images;
     size_t image_count;
-    const char *const *places; /* for each image the partition it goes to, or NULL; may be NULL;
-                                       borrowed like the images */
-    const char *boot_slot;     /* FLASH: the application slot of an ESP chip that starts from now
-                                  on, by label or OTA number; NULL: as otadata says */
-    const char *const
-        *sets; /* OPTIONS: "nBOOT0=1", ...; POKE: "ADDRESS=VALUE[/MASK]", ...; borrowed
-                                  until the job is freed */
+    /* for each image the partition it goes to, or NULL; may be NULL; borrowed like the images */
+    const char *const *places;
+    /* FLASH: the application slot of an ESP chip that starts from now on, by label or OTA number; NULL: as
+     * otadata says */
+    const char *boot_slot;
+    /* OPTIONS: "nBOOT0=1", ...; POKE: "ADDRESS=VALUE[/MASK]", ...; borrowed until the job is freed */
+    const char *const *sets;
     size_t set_count;
     uint64_t address, length;  /* READ and ERASE; length 0: the whole region */
     const char *region;        /* READ and ERASE by region name, or NULL */
@@ -78,8 +78,8 @@ struct kiln_request {
     const char *alt;        /* DFU alternate setting by number or name, or NULL */
     int32_t dfu_interface;  /* number of the DFU interface if there are several; -1: the first */
     uint32_t transfer_size; /* bytes of a DFU transfer; 0: what the device says */
-    uint64_t start_address; /* FLASH: where leaving a DFU bootloader starts the application;
-                                   KILN_NO_ADDRESS: the beginning of the flash */
+    /* FLASH: where leaving a DFU bootloader starts the application; KILN_NO_ADDRESS: the beginning of the flash */
+    uint64_t start_address;
     const char *reset_sequence; /* custom reset string */
     const char *trace_path;     /* record the link here */
     const char *stub_dir;
@@ -88,9 +88,8 @@ struct kiln_request {
      * as they are. Size: `flash_size` if that is given, "detect": what the board has, "keep": as it is,
      * NULL: as it is unless the board has less. */
     const char *flash_mode, *flash_freq, *header_size;
-    const bool
-        *encrypt;     /* FLASH: for each image whether the chip encrypts it with its own key; may be
-                            NULL; borrowed like the images */
+    /* FLASH: for each image whether the chip encrypts it with its own key; may be NULL; borrowed like the images */
+    const bool *encrypt;
     uint32_t wait_ms; /* wait that long for the device to appear */
     bool map;         /* FLASH: the plan's event carries a map of the flash */
     bool full;        /* write all, also what is equal */
@@ -112,15 +111,17 @@ struct kiln_request {
 
 struct kiln_job;
 
-/* Copies the strings of the request; images are borrowed. Nothing is opened yet. */
+/* Copies the strings of the request but for what is said to be borrowed. Nothing is opened yet. NOMEM
+ * alone, also if no descriptor is left. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_job_create(const struct kiln_request *request,
                                                         struct kiln_job **out_job);
 
+/* Starts the job's thread; once. NOMEM: there is none to be had. What goes wrong later is in the RESULT event. */
 KILN_API KILN_MUST_USE enum kiln_status kiln_job_start(struct kiln_job *job);
 
 /*
  * Takes the next event; waits up to `timeout_ms` for it (0: does not wait). False if none came, or after
- * the RESULT event was taken.
+ * the RESULT event was taken. Of one thread at a time; what the event points to lives until the next call.
  */
 KILN_API bool kiln_job_next_event(struct kiln_job *job, struct kiln_event *out_event,
                                   uint32_t timeout_ms);

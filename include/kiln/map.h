@@ -53,6 +53,7 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_map_of_images(const struct kiln_ima
                                                            const struct kiln_chip *chip,
                                                            struct kiln_map *out_map,
                                                            struct kiln_error *out_error);
+/* Frees what is in it; one that is all zero is fine. */
 KILN_API void kiln_map_dispose(struct kiln_map *map);
 
 #ifdef __cplusplus

@@ -68,10 +68,10 @@ struct kiln_project_environment {
     const char *port;      /* where it uploads to, or NULL */
     uint32_t upload_speed; /* 0: not told */
     uint32_t monitor_speed;
-    const char *before,
-        *after; /* how the board is reset, as kiln flash takes it; NULL: by itself */
-    const char
-        *flash_size; /* \"detect\" or \"keep\" for the header of an ESP bootloader, or NULL */
+    /* how the board is reset, as kiln flash takes it; NULL: by itself */
+    const char *before, *after;
+    /* "detect" or "keep" for the header of an ESP bootloader, or NULL */
+    const char *flash_size;
     bool no_stub;    /* without a flasher stub */
     const char *elf; /* with the debugging information, or NULL */
 };
@@ -81,8 +81,8 @@ struct kiln_project {
     const char *dir;    /* absolute */
     const struct kiln_project_environment *environments;
     size_t environment_count;
-    const char *const
-        *defaults; /* names of the environments that the build system takes by itself */
+    /* names of the environments that the build system takes by itself */
+    const char *const *defaults;
     size_t default_count;
     const char *default_error; /* why these names cannot be resolved, or NULL */
     void *inside;

@@ -39,8 +39,8 @@ struct doctor_facts {
     char group[64];
     char process[160];
     char unit[96];
-    char command
-        [300]; /* the words of a fix that is not the same everywhere; without them there is none */
+    /* the words of a fix that is not the same everywhere; without them there is none */
+    char command[300];
     char file[256];
     char target[256];
     char what[128];

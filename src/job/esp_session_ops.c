@@ -137,11 +137,10 @@ enum kiln_status kiln_esp_session_security(struct kiln_esp_session *session,
     const char *const *keys;
     struct kiln_esp_security info;
 
-    *out_report = (struct kiln_esp_security_report){.has_info = false};
+    *out_report = (struct kiln_esp_security_report){0};
     KILN_TRY(kiln_esp_session_ready(session, false));
     KILN_TRY(kiln_esp_security_info(session->esp, &session->ctx, &info));
     keys = session->esp->facts->key_names;
-    out_report->has_info = true;
     out_report->flags = info.flags;
     out_report->crypt_count = info.crypt_count;
     memcpy(out_report->key_purpose, info.key_purpose, sizeof out_report->key_purpose);

@@ -67,19 +67,19 @@ struct kiln_job {
     struct kiln_trace *trace;
     int yielded; /* from the monitor that let go of the port for us, -1 */
     struct kiln_loader *loader;
-    struct kiln_loader
-        *retired; /* the one before the board first reset itself: plan and events point to it */
+    /* the one before the board first reset itself: plan and events point to it */
+    struct kiln_loader *retired;
     const struct kiln_image *
         *images;                /* the request's, those without address replaced by placed ones */
     size_t image_count;         /* of them; one more than the request's where otadata is switched */
     bool *encrypted;            /* for each of them whether the chip encrypts it */
     struct kiln_image **placed; /* owned; NULL where the request's image is used */
-    struct kiln_esp_partition
-        *partitions; /* of the files or of the board; see kiln_job_partitions() */
+    /* of the files or of the board; see kiln_job_partitions() */
+    struct kiln_esp_partition *partitions;
     size_t partition_count;
     bool partitions_read; /* from the board */
-    struct kiln_protection
-        protection; /* of a job FLASH; all zero where the board has no such fuses */
+    /* of a job FLASH; all zero where the board has no such fuses */
+    struct kiln_protection protection;
     bool has_protection;
     uint64_t last_from, last_to; /* what the plan writes last; equal if nothing */
     struct kiln_plan plan;

@@ -21,8 +21,8 @@ struct kiln_pio_target {
 /* A value and who says it. */
 struct kiln_pio_said {
     const char *text;
-    const char
-        *option; /* "board_upload.offset_address", or "upload.offset_address" of the manifest */
+    /* "board_upload.offset_address", or "upload.offset_address" of the manifest */
+    const char *option;
     struct kiln_project_place place;
 };
 
