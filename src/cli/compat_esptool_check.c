@@ -157,7 +157,7 @@ static int check_image(struct esptool_board *b, const struct esptool_file *file)
         !image.extended)
         return 0;
     if (image.chip_id != b->about.chip_id) {
-        esptool_print(
+        esptool_warning(
             b->e,
             "Unexpected chip ID in image. Expected %d but value was %u. Is this image for "
             "a different chip model?",
