@@ -15,6 +15,7 @@
 #include <kiln/map.h>
 #include <kiln/monitor.h>
 #include <kiln/project.h>
+#include <kiln/save.h>
 #include <kiln/sim.h>
 #include <kiln/status.h>
 

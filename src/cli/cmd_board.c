@@ -2,11 +2,30 @@
 /* Commands that take a board and no file: erase, run, reset, info. */
 #include "cli/cli.h"
 
+/* One way of saying what to erase, for the widest of two that contradict each other must not win. */
+static int check_erase(struct cli *cli)
+{
+    const struct cli_args *args = &cli->args;
+
+    if (args->has_size && args->size == 0)
+        return cli_usage(cli, "--size 0: there is nothing to erase");
+    if ((args->erase_all || args->unprotect) &&
+        (args->has_address || args->has_size || args->region != NULL))
+        return cli_usage(cli, "--%s takes the whole chip: leave out --address, --size and --region",
+                         args->erase_all ? "erase-all" : "unprotect");
+    if (args->region != NULL && (args->has_address || args->has_size))
+        return cli_usage(cli, "--region names the whole range: leave out --address and --size");
+    return 0;
+}
+
 static int run_erase(struct cli *cli)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
     const struct cli_args *args = &cli->args;
+    int status = check_erase(cli);
 
+    if (status != 0)
+        return status;
     if (args->operand_count == 1 && args->region == NULL && !args->erase_all && !args->unprotect &&
         !args->has_address && !args->has_size)
         cli->args.region = args->operands[0];

@@ -17,16 +17,16 @@ bool cli_is_esp(const char *chip)
 int cli_write_output(struct cli *cli, const uint8_t *bytes, size_t len)
 {
     struct kiln_error error = {.status = KILN_E_IO};
-    bool to_stdout = strcmp(cli->args.output, "-") == 0;
-    FILE *file = to_stdout ? stdout : fopen(cli->args.output, "wb");
-    bool good = file != NULL && fwrite(bytes, 1, len, file) == len && fflush(file) == 0;
 
-    if (!good)
-        snprintf(error.message, sizeof error.message, "cannot write %s: %s",
-                 to_stdout ? "standard output" : cli->args.output, strerror(errno));
-    if (file != NULL && !to_stdout)
-        fclose(file);
-    return good ? 0 : cli_fail(cli, &error);
+    if (strcmp(cli->args.output, "-") != 0)
+        return kiln_file_save(cli->args.output, bytes, len, &error) == KILN_OK
+                   ? 0
+                   : cli_fail(cli, &error);
+    if (fwrite(bytes, 1, len, stdout) == len && fflush(stdout) == 0)
+        return 0;
+    snprintf(error.message, sizeof error.message, "cannot write standard output: %s",
+             strerror(errno));
+    return cli_fail(cli, &error);
 }
 
 /* Standard output may be the image. */

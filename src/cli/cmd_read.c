@@ -13,29 +13,19 @@ static int fail_write(struct cli *cli, const char *path)
     return cli_fail(cli, &error);
 }
 
-/* Writes beside the target and renames, so that a full disk leaves no half file under the wanted name. */
 static int save(struct cli *cli, void *user, const struct kiln_event_result *result)
 {
     const char *path = user;
-    char *part;
-    FILE *file;
-    bool good;
+    struct kiln_error error;
 
     if (strcmp(path, "-") == 0)
-        return fwrite(result->data, 1, result->data_len, stdout) == result->data_len
+        return fwrite(result->data, 1, result->data_len, stdout) == result->data_len &&
+                       fflush(stdout) == 0
                    ? 0
                    : fail_write(cli, "standard output");
-    if (asprintf(&part, "%s.part", path) < 0)
-        return 12;
-    file = fopen(part, "wb");
-    good = file != NULL && fwrite(result->data, 1, result->data_len, file) == result->data_len;
-    if (file != NULL)
-        good = fclose(file) == 0 && good;
-    good = good && rename(part, path) == 0;
-    if (!good && file != NULL)
-        remove(part);
-    free(part);
-    return good ? 0 : fail_write(cli, path);
+    return kiln_file_save(path, result->data, result->data_len, &error) == KILN_OK
+               ? 0
+               : cli_fail(cli, &error);
 }
 
 static int show(struct cli *cli, void *user, const struct kiln_event_result *result)
@@ -51,6 +41,16 @@ static int show(struct cli *cli, void *user, const struct kiln_event_result *res
     }
     puts(cli->args.json ? "\"}" : "");
     return ferror(stdout) ? fail_write(cli, "standard output") : 0;
+}
+
+/* Known before the board is read, which may take minutes. */
+static int check_output(struct cli *cli, const char *path)
+{
+    struct kiln_error error;
+
+    return path == NULL || strcmp(path, "-") == 0 || kiln_file_may_save(path, &error) == KILN_OK
+               ? 0
+               : cli_fail(cli, &error);
 }
 
 static int read_memory(struct cli *cli, const char *path)
@@ -72,6 +72,7 @@ static int run_read(struct cli *cli)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
     const char *path = cli->args.output;
+    int status;
 
     if (path != NULL && cli->args.operand_count == 1 && cli->args.region == NULL)
         cli->args.region = cli->args.operands[0];
@@ -79,6 +80,11 @@ static int run_read(struct cli *cli)
         path = cli->args.operands[0];
     else if (cli->args.operand_count > 0)
         return cli_usage(cli, "`kiln read` takes one file");
+    if (cli->args.has_size && cli->args.size == 0)
+        return cli_usage(cli, "--size 0: there is nothing to read");
+    status = check_output(cli, path);
+    if (status != 0)
+        return status;
     if (cli->args.mem && !cli->args.all && cli->args.devices.count < 2)
         return read_memory(cli, path);
     if (path == NULL)

@@ -109,6 +109,15 @@ int esptool_uncaught(const struct esptool *e, const char *format, ...)
     return 1;
 }
 
+int esptool_save(const struct esptool *e, const char *path, const uint8_t *bytes, size_t len)
+{
+    struct kiln_error error;
+
+    return kiln_file_save(path, bytes, len, &error) == KILN_OK
+               ? 0
+               : esptool_uncaught(e, "%s", error.message);
+}
+
 int esptool_fail(const struct esptool *e, const struct kiln_error *error)
 {
     const char *comma = error->context[0] != '\0' ? ", " : "";

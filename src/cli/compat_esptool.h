@@ -162,6 +162,8 @@ void esptool_error(const struct esptool *e, const char *format, ...) KILN_PRINTF
 int esptool_fatal(const struct esptool *e, const char *format, ...) KILN_PRINTF(2, 3);
 /* The same where esptool ends with an exception that nobody catches: returns exit status 1. */
 int esptool_uncaught(const struct esptool *e, const char *format, ...) KILN_PRINTF(2, 3);
+/* Writes a file. 0 or exit status. */
+int esptool_save(const struct esptool *e, const char *path, const uint8_t *bytes, size_t len);
 /* An error of the library, with its hint; returns exit status 2. */
 int esptool_fail(const struct esptool *e, const struct kiln_error *error);
 /* A mistake in the command line; returns exit status 2. */

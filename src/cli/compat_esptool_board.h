@@ -74,9 +74,6 @@ uint8_t *esptool_flash_image(struct esptool_board *b, const struct esptool_file 
 
 void esptool_md5_text(const uint8_t md5[16], char text[33]);
 
-/* Writes a file. 0 or exit status. */
-int esptool_save(struct esptool *e, const char *path, const uint8_t *bytes, size_t len);
-
 /* ---- commands ---- */
 
 /* The work of commands that leave the flash alone (compat_esptool_chip.c). */

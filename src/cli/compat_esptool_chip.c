@@ -2,7 +2,6 @@
 /* What the esptool look-alike does with a chip without its flash: memory, identity, security. */
 #include "cli/compat_esptool_board.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,16 +15,6 @@ const char *esptool_speed(uint64_t bytes, double seconds, char text[32])
     if (seconds > 0.0)
         snprintf(text, 32, " (%.1f kbit/s)", (double)bytes / seconds * 8 / 1000);
     return text;
-}
-
-int esptool_save(struct esptool *e, const char *path, const uint8_t *bytes, size_t len)
-{
-    FILE *file = fopen(path, "wb");
-    bool good = file != NULL && fwrite(bytes, 1, len, file) == len;
-
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    return good ? 0 : esptool_fatal(e, "cannot write '%s': %s", path, strerror(errno));
 }
 
 /* ---- registers and RAM ---- */

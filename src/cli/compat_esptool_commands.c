@@ -292,9 +292,20 @@ static int erase_region(struct esptool_board *b)
         return esptool_on_board(e, needs, work); \
     }
 
+/* What cannot be written is known before the board is read, which may take minutes. */
+#define INTO_FILE(name, needs, work)                               \
+    static int name(struct esptool *e)                             \
+    {                                                              \
+        struct kiln_error error;                                   \
+                                                                   \
+        if (kiln_file_may_save(e->args.output, &error) != KILN_OK) \
+            return esptool_uncaught(e, "%s", error.message);       \
+        return esptool_on_board(e, needs, work);                   \
+    }
+
 ON_BOARD(cmd_read_mem, 0, esptool_work_read_mem)
 ON_BOARD(cmd_write_mem, 0, esptool_work_write_mem)
-ON_BOARD(cmd_dump_mem, 0, esptool_work_dump_mem)
+INTO_FILE(cmd_dump_mem, 0, esptool_work_dump_mem)
 ON_BOARD(cmd_load_ram, 0, esptool_work_load_ram)
 ON_BOARD(cmd_run, ESPTOOL_ATTACH, esptool_work_run_program)
 ON_BOARD(cmd_read_mac, 0, esptool_work_read_mac)
@@ -304,7 +315,7 @@ ON_BOARD(cmd_flash_id, ESPTOOL_ATTACH, flash_id)
 ON_BOARD(cmd_read_status, ESPTOOL_ATTACH, read_status)
 ON_BOARD(cmd_write_status, ESPTOOL_ATTACH, write_status)
 ON_BOARD(cmd_read_sfdp, ESPTOOL_ATTACH, read_sfdp)
-ON_BOARD(cmd_read_flash, ESPTOOL_ATTACH, read_flash)
+INTO_FILE(cmd_read_flash, ESPTOOL_ATTACH, read_flash)
 ON_BOARD(cmd_verify_flash, ESPTOOL_ATTACH, verify_flash)
 ON_BOARD(cmd_erase_flash, ESPTOOL_ATTACH, erase_flash)
 ON_BOARD(cmd_erase_region, ESPTOOL_ATTACH | ESPTOOL_SECURE, erase_region)

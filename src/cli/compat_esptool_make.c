@@ -2,7 +2,6 @@
 /* Commands of the esptool look-alike that make files: elf2image, merge-bin, make-image. */
 #include "cli/compat_esptool.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -128,16 +127,6 @@ struct kiln_esp_listener esptool_listener(struct esptool *e)
     return (struct kiln_esp_listener){.say = say, .user = e};
 }
 
-static int write_file(struct esptool *e, const char *path, const uint8_t *bytes, size_t len)
-{
-    FILE *file = fopen(path, "wb");
-    bool good = file != NULL && fwrite(bytes, 1, len, file) == len;
-
-    if (file != NULL && fclose(file) != 0)
-        good = false;
-    return good ? 0 : esptool_uncaught(e, "'%s' cannot be written: %s", path, strerror(errno));
-}
-
 static int need_chip(struct esptool *e)
 {
     if (strcmp(e->args.chip, "auto") != 0)
@@ -215,7 +204,7 @@ static int write_parts(struct esptool *e, const struct kiln_esp_built *built)
 
         if (!output_name(e, built->version, &built->part[i], path))
             return esptool_fatal(e, "the name of the image would be too long");
-        status = write_file(e, path, built->part[i].bytes, built->part[i].len);
+        status = esptool_save(e, path, built->part[i].bytes, built->part[i].len);
     }
     return status;
 }
@@ -342,7 +331,7 @@ static int run_merge_bin(struct esptool *e)
         status = merge_files(e, &options, &bytes, &len);
     if (status != 0)
         return status;
-    status = write_file(e, e->args.output, bytes, len);
+    status = esptool_save(e, e->args.output, bytes, len);
     free(bytes);
     if (status != 0)
         return status;
@@ -408,7 +397,7 @@ static int run_make_image(struct esptool *e)
     if (kiln_esp_assemble(blobs, count, (uint32_t)e->args.entry_point, &bytes, &len, &error) !=
         KILN_OK)
         return esptool_fail(e, &error);
-    status = write_file(e, e->args.output, bytes, len);
+    status = esptool_save(e, e->args.output, bytes, len);
     free(bytes);
     return status;
 }

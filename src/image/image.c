@@ -2,6 +2,8 @@
 /* The public face of an image: load, merge, place, look. */
 #include "image/format.h"
 
+#include <kiln/save.h>
+
 #include "base/bytes.h"
 
 #include <errno.h>
@@ -464,60 +466,16 @@ enum kiln_status kiln_image_serialize(const struct kiln_image *image,
     return KILN_OK;
 }
 
-static bool write_all(int fd, const uint8_t *bytes, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t put = write(fd, bytes + done, len - done);
-
-        if (put < 0 && errno != EINTR)
-            return false;
-        done += put > 0 ? (size_t)put : 0;
-    }
-    return true;
-}
-
-/* Through a file beside it, so that a full disk leaves the old one; a pipe or device is written straight. */
-static enum kiln_status write_file(struct kiln_ctx *ctx, const char *path, const uint8_t *bytes,
-                                   size_t len)
-{
-    struct stat st;
-    bool straight = stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-    char *temporary = NULL;
-    const char *target;
-    int fd;
-
-    if (asprintf(&temporary, "%s.%ld.new", path, (long)getpid()) < 0)
-        return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
-    target = straight ? path : temporary;
-    fd = open(target, O_WRONLY | O_CLOEXEC | (straight ? 0 : O_CREAT | O_EXCL), 0666);
-    if (fd < 0) {
-        (void)kiln_fail(ctx, KILN_E_IO, "cannot be created: %s", strerror(errno));
-    } else {
-        bool ok = write_all(fd, bytes, len);
-
-        ok = close(fd) == 0 && ok;
-        if (!ok || (!straight && rename(temporary, path) != 0)) {
-            (void)kiln_fail(ctx, KILN_E_IO, "cannot be written: %s", strerror(errno));
-            if (!straight)
-                unlink(temporary);
-        }
-    }
-    free(temporary);
-    return ctx->error.status;
-}
-
 enum kiln_status kiln_image_save(const struct kiln_image *image, const char *path,
                                  const struct kiln_image_write_options *options,
                                  struct kiln_error *out_error)
 {
-    struct kiln_virtual_clock clock;
-    struct kiln_ctx ctx;
+    enum kiln_status status;
     uint8_t *bytes;
     size_t len;
 
     KILN_TRY(kiln_image_serialize(image, options, &bytes, &len, out_error));
-    error_ctx(&ctx, &clock);
-    (void)write_file(&ctx, path, bytes, len);
+    status = kiln_file_save(path, bytes, len, out_error);
     free(bytes);
-    return ctx.error.status == KILN_OK ? KILN_OK : hand_out(&ctx, path, out_error);
+    return status;
 }
