@@ -261,13 +261,21 @@ static void change_baud(struct esp_board *board, const struct esp_request *reque
     }
 }
 
+/* A chip that ESP-IDF has secured: JTAG is off, the digests that were not used are revoked, and the cache
+ * does not decrypt in download mode. */
+#define SECURED_BOOT  (1u << 0 | 1u << 4 | 1u << 5 | 1u << 7)
+#define SECURED_FLASH (1u << 7 | 1u << 10)
+#define DIGEST_0      9u
+
 static void security_info(struct esp_board *board, const struct esp_request *request)
 {
     uint8_t info[20] = {0};
 
-    kiln_put_le32(info, (board->knobs.secure_download ? 4u : 0) | (board->secure_boot ? 1u : 0));
+    kiln_put_le32(info, (board->knobs.secure_download ? 4u : 0) |
+                            (board->secure_boot ? SECURED_BOOT : 0) |
+                            (board->encryption ? SECURED_FLASH : 0));
     info[4] = board->encryption;
-    info[5] = board->encryption ? 4 : 0;
+    info[5] = board->encryption ? 4 : board->secure_boot ? DIGEST_0 : 0;
     kiln_put_le32(info + 12, board->chip->chip_id);
     esp_reply(board, request->op, board->reply_value, info, board->chip->security_info_len, ESP_OK);
 }

@@ -93,6 +93,8 @@ static void put_security(struct esp_board *board)
 
     if (chip == NULL || chip->esp == NULL)
         return;
+    if (board->secure_boot || board->encryption)
+        burn(board, &chip->esp->jtag_off, 1);
     if (board->secure_boot) /* the highest bit is that of the newest kind */
         burn(board, &chip->esp->secure_boot, (1u << chip->esp->secure_boot.width) >> 1);
     if (!board->encryption)

@@ -230,6 +230,12 @@ KILN_API KILN_MUST_USE enum kiln_status kiln_esp_session_read_sfdp(struct kiln_e
                                                                    uint32_t address, uint8_t *bytes,
                                                                    size_t count);
 
+/* How the flash is connected and fed: data lines as eFuses have them (4 or 8, 0: not said), and who decides about its
+ * supply ("eFuse", "strapping pin", "register", "": not known) of so many millivolts, 0 for off. */
+KILN_API KILN_MUST_USE enum kiln_status
+kiln_esp_session_flash_wiring(struct kiln_esp_session *session, unsigned *out_lines,
+                              const char **out_supply_by, unsigned *out_supply_mv);
+
 /* Status registers 1 to `count` of 3, the first in the low byte. ARG for another count. */
 KILN_API KILN_MUST_USE enum kiln_status
 kiln_esp_session_read_status(struct kiln_esp_session *session, unsigned count, uint32_t *out_value);

@@ -91,6 +91,60 @@ struct kiln_event_options {
     const char *more;
 };
 
+enum kiln_jtag {
+    KILN_JTAG_UNKNOWN,
+    KILN_JTAG_OPEN,
+    KILN_JTAG_SOFT_OFF, /* until a program with the right key enables it */
+    KILN_JTAG_OFF       /* for ever */
+};
+
+/* A key block in eFuses. */
+struct kiln_event_key {
+    unsigned block, purpose;
+    const char *name; /* "XTS_AES_128_KEY"; "" if no such purpose is known of this chip */
+};
+
+#define KILN_EVENT_KEYS 6
+
+/* What an ESP chip tells of its protection. */
+struct kiln_event_security {
+    bool secure_boot, flash_encryption, secure_download;
+    unsigned secure_boot_version; /* 1 or 2; 0 while it is off */
+    unsigned crypt_count; /* SPI_BOOT_CRYPT_CNT: encryption is on with an odd number of bits */
+    enum kiln_jtag jtag;
+    bool has_fuses;    /* eFuses could be read: the two below */
+    bool flash_key;    /* there is a key for flash encryption */
+    bool rom_encrypts; /* in download mode */
+    bool has_flags;    /* the boot ROM has told those below; the keys alike */
+    uint32_t flags;
+    bool aggressive_revocation, usb_off, download_icache_off, download_dcache_off;
+    unsigned revoked_digests; /* bit N: of secure boot key N */
+    struct kiln_event_key keys[KILN_EVENT_KEYS];
+    size_t key_count;
+};
+
+/* What an SPI flash chip and its controller tell. */
+struct kiln_event_flash {
+    unsigned manufacturer; /* JEDEC */
+    const char *maker;     /* "" if the number is not known */
+    unsigned device;       /* type and capacity */
+    uint64_t size;         /* 0: not known */
+    bool has_status;
+    uint8_t status[3]; /* registers 1 to 3 */
+    bool has_sfdp;     /* whether it has such tables is known */
+    bool sfdp;         /* it has */
+    unsigned sfdp_major, sfdp_minor;
+    uint64_t sfdp_size;    /* bytes, as its tables say; 0: they do not */
+    unsigned data_lines;   /* as eFuses have it, 4 or 8; 0: not known */
+    const char *supply_by; /* "eFuse", "strapping pin", "register"; "" if not known */
+    unsigned supply_mv;    /* 0: switched off */
+};
+
+/* Flash settings in the header of the bootloader that is in flash now. */
+struct kiln_event_boot_header {
+    const char *mode, *frequency, *size; /* "dio", "40m", "4MB"; "" for a code that is not known */
+};
+
 struct kiln_event_target {
     const char *chip;  /* "esp32", "" if only the bootloader is known */
     const char *title; /* "ESP32-D0WD-V3 (revision v3.1)" */
@@ -109,6 +163,10 @@ struct kiln_event_target {
     const struct kiln_event_otadata *otadata;
     size_t otadata_count;
     const char *boots; /* label of the partition that the bootloader starts, "" if not known */
+    /* of an ESP chip; each NULL if it is not known or only a job INFO would ask */
+    const struct kiln_event_security *security;
+    const struct kiln_event_flash *flash;
+    const struct kiln_event_boot_header *boot_header;
     /* NULL if there are none or only a job INFO would read */
     const struct kiln_event_options *options;
 };

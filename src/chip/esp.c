@@ -8,8 +8,12 @@
     [0] = "USER/EMPTY", [4] = "XTS_AES_128_KEY", [5] = "HMAC_DOWN_ALL", [6] = "HMAC_DOWN_JTAG", \
     [7] = "HMAC_DOWN_DIGITAL_SIGNATURE", [8] = "HMAC_UP", [9] = "SECURE_BOOT_DIGEST0",          \
     [10] = "SECURE_BOOT_DIGEST1", [11] = "SECURE_BOOT_DIGEST2"
+/* Those of 12 and above: ESP-IDF, esp_efuse_chip.h of the chips, and esptool 5.2.0's tables of espefuse. */
 #define AES256_KEYS [2] = "XTS_AES_256_KEY_1", [3] = "XTS_AES_256_KEY_2"
 #define P384_KEYS   [16] = "ECDSA_KEY_P192", [17] = "ECDSA_KEY_P384_L", [18] = "ECDSA_KEY_P384_H"
+#define PSRAM_KEYS                                                      \
+    [13] = "XTS_AES_256_PSRAM_KEY_1", [14] = "XTS_AES_256_PSRAM_KEY_2", \
+    [15] = "XTS_AES_128_PSRAM_KEY"
 
 const char *const kiln_esp_keys_aes128[KILN_ESP_KEY_NAMES] = {COMMON_KEYS, [1] = "RESERVED"};
 const char *const kiln_esp_keys_aes256[KILN_ESP_KEY_NAMES] = {COMMON_KEYS,
@@ -21,8 +25,16 @@ const char *const kiln_esp_keys_manager[KILN_ESP_KEY_NAMES] = {
 const char *const kiln_esp_keys_p384[KILN_ESP_KEY_NAMES] = {
     COMMON_KEYS, P384_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY"};
 const char *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES] = {
-    COMMON_KEYS,
-    P384_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY", [15] = "XTS_AES_128_PSRAM_KEY"};
+    COMMON_KEYS, P384_KEYS, PSRAM_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY"};
+const char *const kiln_esp_keys_manager_p384[KILN_ESP_KEY_NAMES] = {
+    COMMON_KEYS, AES256_KEYS, P384_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY"};
+const char *const kiln_esp_keys_sdc[KILN_ESP_KEY_NAMES] = {COMMON_KEYS,
+                                                           AES256_KEYS,
+                                                           P384_KEYS,
+                                                           PSRAM_KEYS,
+                                                           [1] = "ECDSA_KEY",
+                                                           [12] = "KM_INIT_KEY",
+                                                           [19] = "SDC_KEY_DIGEST"};
 const char *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES] = {
     COMMON_KEYS, [1] = "ECDSA_KEY", [12] = "KM_INIT_KEY", [15] = "XTS_AES_128_KEY_PSRAM"};
 
@@ -51,7 +63,21 @@ const struct kiln_esp_code kiln_esp8266_sizes[] = {
     {16u << 20, 0x90, "16MB"},   {0, 0, NULL},
 };
 
+const char *kiln_esp_code_name(const struct kiln_esp_code *codes, unsigned code)
+{
+    for (; codes->name != NULL; codes++)
+        if (codes->code == code)
+            return codes->name;
+    return NULL;
+}
+
 const struct kiln_esp_stub kiln_esp_no_stub[] = {{0, NULL}};
+
+const char *kiln_esp_key_name(const struct kiln_esp_facts *facts, unsigned purpose)
+{
+    return facts->key_names != NULL && purpose < KILN_ESP_KEY_NAMES ? facts->key_names[purpose]
+                                                                    : NULL;
+}
 
 /* Whether a key has the purpose of this name. */
 static bool has_purpose(const struct kiln_esp_facts *facts, uint32_t purposes, const char *name)

@@ -59,20 +59,25 @@ struct kiln_esp_code {
 };
 
 /* What a key in eFuses is for; index is the value of its purpose, NULL one that the chip has not. */
-#define KILN_ESP_KEY_NAMES 19
+#define KILN_ESP_KEY_NAMES 20
 extern const char *const kiln_esp_keys_aes256[KILN_ESP_KEY_NAMES],
     *const kiln_esp_keys_aes128[KILN_ESP_KEY_NAMES],
         *const kiln_esp_keys_ecdsa[KILN_ESP_KEY_NAMES],
             *const kiln_esp_keys_manager[KILN_ESP_KEY_NAMES],
-                *const kiln_esp_keys_p384[KILN_ESP_KEY_NAMES],
-                    *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES],
-                        *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES];
+                *const kiln_esp_keys_manager_p384[KILN_ESP_KEY_NAMES],
+                    *const kiln_esp_keys_p384[KILN_ESP_KEY_NAMES],
+                        *const kiln_esp_keys_p384_psram[KILN_ESP_KEY_NAMES],
+                            *const kiln_esp_keys_psram[KILN_ESP_KEY_NAMES],
+                                *const kiln_esp_keys_sdc[KILN_ESP_KEY_NAMES];
 
 /* Of the SPI clock: 80, 40, 26 and 20 MHz; the newer parts have no 26. */
 extern const struct kiln_esp_code kiln_esp_frequencies_26m[];
 extern const struct kiln_esp_code kiln_esp_frequencies[];
 extern const struct kiln_esp_code kiln_esp_sizes[];
 extern const struct kiln_esp_code kiln_esp8266_sizes[];
+
+/* NULL if no entry has the code. */
+const char *kiln_esp_code_name(const struct kiln_esp_code *codes, unsigned code);
 
 /* The RAM word of the ROM that says which port is the console. Rows are tried in order; the last is for any revision. */
 struct kiln_esp_console {
@@ -98,6 +103,14 @@ struct kiln_esp_spi {
 struct kiln_esp_watchdog {
     uint32_t config0, config1, wprotect, wkey; /* config0 0: not known */
     uint32_t swd_conf, swd_auto_feed, swd_wprotect, swd_wkey;
+};
+
+/* Bits of the eFuse word that decides about the flash's supply (VDD_SPI, VDD_SDIO): it counts if `force` is set,
+ * the regulator runs if `xpd` is, and passes 3.3 V on if `tieh` is; without it bit `strap` of the strapping
+ * register means 1.8 V. */
+struct kiln_esp_supply {
+    uint32_t reg; /* 0: not known */
+    uint8_t force, xpd, tieh, strap;
 };
 
 /* How the ROM takes a rate that CHANGE_BAUD asks for when its idea of the crystal is wrong. */
@@ -176,9 +189,12 @@ struct kiln_esp_facts {
     uint32_t force_download; /* RTC_CNTL_OPTION1_REG; 0: none */
     uint32_t force_download_mask;
     struct kiln_esp_bits crypt_count, secure_boot;
+    struct kiln_esp_bits jtag_off; /* of a chip whose ROM does not tell; width 0: it does */
     struct kiln_esp_bits
         secure_boot_v1; /* set: the bootloader must not be replaced; width 0: none */
     struct kiln_esp_bits no_manual_encrypt; /* set: the ROM encrypts nothing in download mode */
+    struct kiln_esp_bits flash_octal;       /* set: the flash has 8 data lines; width 0: not said */
+    struct kiln_esp_supply supply;
     uint32_t sdio_conf; /* RTC_CNTL_SDIO_CONF_REG, which overrides the flash supply; 0: none */
     struct kiln_esp_bits crypt_config; /* width 0: the chip has none */
     struct kiln_esp_bits
@@ -220,6 +236,9 @@ struct kiln_esp_facts {
 /* Do these keys (bit N: one has purpose N) make a flash key on this chip? One of 128 bits, or both halves of one of
  * 256 where the chip has such. */
 bool kiln_esp_has_flash_key(const struct kiln_esp_facts *facts, uint32_t purposes);
+
+/* "XTS_AES_128_KEY"; NULL if the chip is not known to have this purpose. */
+const char *kiln_esp_key_name(const struct kiln_esp_facts *facts, unsigned purpose);
 
 /* The row with this id, NULL if none. */
 const struct kiln_chip *kiln_esp_by_chip_id(uint32_t chip_id);

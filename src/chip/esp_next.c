@@ -276,7 +276,7 @@ static const struct kiln_esp_facts esp32p4_facts = {
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_manager = {0x5012d034, 10, 1, 0},
-    .key_names = kiln_esp_keys_manager,
+    .key_names = kiln_esp_keys_manager_p384,
     .flash_pins = KILN_ESP_GPIOS(0, 54),
     .usb_pins = KILN_ESP_GPIOS(24, 25),
 };
@@ -371,7 +371,7 @@ static const struct kiln_esp_facts esp32s31_facts = {
     KILN_ESP_EFUSE_SECURITY(0x20715000),
     .mmu_page_kb = {64},
     .encrypted_align = 16,
-    .key_names = kiln_esp_keys_manager,
+    .key_names = kiln_esp_keys_sdc,
     .flash_pins = KILN_ESP_GPIOS(0, 60),
     .usb_pins = KILN_ESP_GPIOS(33, 34),
 };

@@ -15,7 +15,7 @@ static const char *plural(uint64_t size)
 
 /* ---- flash: reading ---- */
 
-static int flash_id(struct esptool_board *b)
+static void print_flash_id(struct esptool_board *b)
 {
     uint32_t id = b->about.flash_id;
     char size[24];
@@ -27,6 +27,34 @@ static int flash_id(struct esptool_board *b)
     esptool_print(b->e, "Detected flash size: %s",
                   b->about.flash_size != 0 ? esptool_size_text(b->about.flash_size, size)
                                            : "Unknown");
+}
+
+static void print_supply(const struct esptool *e, const char *by, unsigned millivolts)
+{
+    const char *source = strcmp(by, "register") == 0        ? "RTC_CNTL"
+                         : strcmp(by, "strapping pin") == 0 ? "a strapping pin"
+                                                            : by;
+
+    if (millivolts == 0)
+        esptool_print(e, "Flash voltage set by %s: OFF", source);
+    else
+        esptool_print(e, "Flash voltage set by %s: %u.%uV", source, millivolts / 1000,
+                      millivolts / 100 % 10);
+}
+
+static int flash_id(struct esptool_board *b)
+{
+    const char *supply_by;
+    unsigned lines, millivolts;
+
+    print_flash_id(b);
+    if (kiln_esp_session_flash_wiring(b->session, &lines, &supply_by, &millivolts) != KILN_OK)
+        return esptool_board_fail(b);
+    if (lines != 0)
+        esptool_print(b->e, "Flash type set in eFuse: %s",
+                      lines == 8 ? "octal (8 data lines)" : "quad (4 data lines)");
+    if (supply_by[0] != '\0')
+        print_supply(b->e, supply_by, millivolts);
     return 0;
 }
 

@@ -118,6 +118,108 @@ static void add_options(json_t *object, const struct kiln_event_options *options
     json_object_set_new(object, "option_bytes", view);
 }
 
+static void set_flag(json_t *object, const char *key, bool value)
+{
+    json_object_set_new(object, key, json_boolean(value));
+}
+
+static void add_keys(json_t *view, const struct kiln_event_security *security)
+{
+    json_t *keys = json_array(), *revoked = json_array();
+
+    for (unsigned i = 0; i < 3; i++)
+        if (security->revoked_digests >> i & 1)
+            json_array_append_new(revoked, json_integer(i));
+    for (size_t i = 0; i < security->key_count; i++) {
+        json_t *key = json_object();
+
+        set_number(key, "block", security->keys[i].block);
+        set_number(key, "purpose", security->keys[i].purpose);
+        cli_json_set(key, "name", security->keys[i].name);
+        json_array_append_new(keys, key);
+    }
+    json_object_set_new(view, "revoked_digests", revoked);
+    json_object_set_new(view, "keys", keys);
+}
+
+static void add_security(json_t *object, const struct kiln_event_security *security)
+{
+    static const char *const jtag[] = {"", "open", "soft-off", "off"};
+    json_t *view = json_object();
+
+    set_flag(view, "secure_boot", security->secure_boot);
+    if (security->secure_boot)
+        set_number(view, "secure_boot_version", security->secure_boot_version);
+    set_flag(view, "flash_encryption", security->flash_encryption);
+    set_number(view, "crypt_count", security->crypt_count);
+    set_flag(view, "secure_download", security->secure_download);
+    cli_json_set(view, "jtag", jtag[security->jtag]);
+    if (security->has_fuses) {
+        set_flag(view, "flash_key", security->flash_key);
+        set_flag(view, "rom_encrypts", security->rom_encrypts);
+    }
+    if (security->has_flags) {
+        set_number(view, "flags", security->flags);
+        set_flag(view, "aggressive_revocation", security->aggressive_revocation);
+        set_flag(view, "usb_off", security->usb_off);
+        set_flag(view, "download_icache_off", security->download_icache_off);
+        set_flag(view, "download_dcache_off", security->download_dcache_off);
+        add_keys(view, security);
+    }
+    json_object_set_new(object, "security", view);
+}
+
+static void add_sfdp(json_t *view, const struct kiln_event_flash *flash)
+{
+    json_t *sfdp;
+    char version[16];
+
+    if (!flash->has_sfdp)
+        return;
+    sfdp = flash->sfdp ? json_object() : json_null();
+    if (flash->sfdp) {
+        snprintf(version, sizeof version, "%u.%u", flash->sfdp_major, flash->sfdp_minor);
+        cli_json_set(sfdp, "version", version);
+        if (flash->sfdp_size != 0)
+            set_number(sfdp, "size", flash->sfdp_size);
+    }
+    json_object_set_new(view, "sfdp", sfdp);
+}
+
+static void add_flash(json_t *object, const struct kiln_event_flash *flash)
+{
+    json_t *view = json_object(), *status = json_array();
+
+    set_number(view, "manufacturer", flash->manufacturer);
+    cli_json_set(view, "maker", flash->maker);
+    set_number(view, "device", flash->device);
+    if (flash->size != 0)
+        set_number(view, "size", flash->size);
+    for (size_t i = 0; i < 3; i++)
+        json_array_append_new(status, json_integer(flash->status[i]));
+    if (flash->has_status)
+        json_object_set(view, "status", status);
+    json_decref(status);
+    add_sfdp(view, flash);
+    if (flash->data_lines != 0)
+        set_number(view, "data_lines", flash->data_lines);
+    if (flash->supply_by[0] != '\0') {
+        cli_json_set(view, "supply_by", flash->supply_by);
+        set_number(view, "supply_mv", flash->supply_mv);
+    }
+    json_object_set_new(object, "flash", view);
+}
+
+static void add_boot_header(json_t *object, const struct kiln_event_boot_header *header)
+{
+    json_t *view = json_object();
+
+    cli_json_set(view, "mode", header->mode);
+    cli_json_set(view, "frequency", header->frequency);
+    cli_json_set(view, "size", header->size);
+    json_object_set_new(object, "boot_header", view);
+}
+
 static void add_target(json_t *object, const struct kiln_event_target *target)
 {
     json_t *regions = json_array();
@@ -147,6 +249,12 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
     json_object_set_new(object, "regions", regions);
     add_partitions(object, target);
     add_otadata(object, target);
+    if (target->security != NULL)
+        add_security(object, target->security);
+    if (target->flash != NULL)
+        add_flash(object, target->flash);
+    if (target->boot_header != NULL)
+        add_boot_header(object, target->boot_header);
     if (target->options != NULL)
         add_options(object, target->options);
 }

@@ -192,6 +192,77 @@ static void put_option_changes(struct text *text, const struct kiln_event_option
             options->options[i].value, options->options[i].changed, options->options[i].text);
 }
 
+/* What is off as it is in a new chip is not said. */
+static void put_security(struct text *text, const struct kiln_event_security *security)
+{
+    static const char *const jtag[] = {"", ", JTAG open", ", JTAG off until a program enables it",
+                                       ", JTAG off for ever"};
+
+    put(text, "  Security    secure boot %s", security->secure_boot ? "" : "off");
+    if (security->secure_boot)
+        put(text, "version %u on", security->secure_boot_version);
+    put(text, ", flash encryption %s", security->flash_encryption ? "on" : "off");
+    if (security->has_flags) /* others do not have it */
+        put(text, ", secure download mode %s", security->secure_download ? "on" : "off");
+    put(text, "%s\n", jtag[security->jtag]);
+    if (security->has_fuses && security->flash_key)
+        put(text, "    a key for flash encryption is in eFuses%s\n",
+            security->rom_encrypts ? "" : "; the boot ROM does not encrypt");
+    for (unsigned i = 0; i < 3; i++)
+        if (security->revoked_digests >> i & 1)
+            put(text, "    secure boot key %u is revoked\n", i);
+    if (security->aggressive_revocation)
+        put(text, "    a secure boot key that fails once is revoked\n");
+    if (security->usb_off)
+        put(text, "    the USB port is off\n");
+    if (security->download_icache_off || security->download_dcache_off)
+        put(text, "    in download mode without %s\n",
+            !security->download_dcache_off   ? "instruction cache"
+            : !security->download_icache_off ? "data cache"
+                                             : "caches");
+    for (size_t i = 0; i < security->key_count; i++)
+        if (security->keys[i].name[0] == '\0')
+            put(text, "    key %u: purpose %u, not known of this chip\n", security->keys[i].block,
+                security->keys[i].purpose);
+        else if (security->keys[i].purpose != 0)
+            put(text, "    key %u: %s\n", security->keys[i].block, security->keys[i].name);
+}
+
+static void put_flash(struct text *text, const struct kiln_event_flash *flash)
+{
+    char size[24];
+
+    put(text, "  Flash chip  maker %02x%s%s, device %04x", flash->manufacturer,
+        flash->maker[0] != '\0' ? " " : "", flash->maker, flash->device);
+    if (flash->size != 0)
+        put(text, ", %s", cli_bytes(flash->size, size));
+    if (flash->data_lines != 0)
+        put(text, ", %u data lines", flash->data_lines);
+    if (flash->supply_by[0] != '\0' && flash->supply_mv == 0)
+        put(text, ", supply off by %s", flash->supply_by);
+    else if (flash->supply_by[0] != '\0')
+        put(text, ", %u.%u V by %s", flash->supply_mv / 1000, flash->supply_mv / 100 % 10,
+            flash->supply_by);
+    put(text, "\n");
+    if (flash->has_status)
+        put(text, "    status registers %02x %02x %02x\n", flash->status[0], flash->status[1],
+            flash->status[2]);
+    if (flash->has_sfdp && !flash->sfdp)
+        put(text, "    no SFDP tables\n");
+    if (flash->sfdp)
+        put(text, "    SFDP %u.%u%s%s\n", flash->sfdp_major, flash->sfdp_minor,
+            flash->sfdp_size != 0 ? ", which says " : "",
+            flash->sfdp_size != 0 ? cli_bytes(flash->sfdp_size, size) : "");
+}
+
+static void put_boot_header(struct text *text, const struct kiln_event_boot_header *header)
+{
+    put(text, "  Bootloader  takes the flash for %s, %s, %s\n",
+        header->size[0] != '\0' ? header->size : "an unknown size",
+        header->mode[0] != '\0' ? header->mode : "an unknown mode",
+        header->frequency[0] != '\0' ? header->frequency : "an unknown frequency");
+}
+
 /* What `kiln info` was asked for. */
 static void put_details(struct text *text, const struct kiln_event_target *target)
 {
@@ -199,8 +270,14 @@ static void put_details(struct text *text, const struct kiln_event_target *targe
         put(text, "  Features    %s\n", target->features);
     if (target->crystal_mhz != 0)
         put(text, "  Crystal     %u MHz\n", target->crystal_mhz);
-    if (target->flash_id != 0)
+    if (target->flash != NULL)
+        put_flash(text, target->flash);
+    else if (target->flash_id != 0)
         put(text, "  Flash id    %06x\n", target->flash_id);
+    if (target->boot_header != NULL)
+        put_boot_header(text, target->boot_header);
+    if (target->security != NULL)
+        put_security(text, target->security);
     if (target->region_count > 0)
         put_regions(text, target);
     if (target->partition_count > 0)

@@ -24,23 +24,12 @@ struct inspection {
 /* An image of the old kind has no extended header, and its bytes are taken for it then. */
 static const struct kiln_chip *detect(const uint8_t *bytes, size_t len)
 {
-    const struct kiln_chip *chip = NULL, *plain = NULL;
+    const struct kiln_chip *plain = kiln_esp_plain(), *chip;
 
-    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL && plain == NULL; i++)
-        if (chip->esp != NULL && (chip->esp->flags & KILN_ESP_IMAGE_PLAIN) != 0)
-            plain = chip;
     if (bytes[0] == KILN_ESP_MAGIC_V2 || len < KILN_ESP_EXTENDED_HEADER || bytes[23] > 1)
         return plain;
     chip = kiln_esp_by_chip_id(bytes[12]);
     return chip != NULL ? chip : plain;
-}
-
-static const char *code_name(const struct kiln_esp_code *codes, uint8_t code)
-{
-    for (; codes->name != NULL; codes++)
-        if (codes->code == code)
-            return codes->name;
-    return NULL;
 }
 
 static void read_plain(struct inspection *in, const uint8_t *header)
@@ -51,8 +40,8 @@ static void read_plain(struct inspection *in, const uint8_t *header)
     out->flash_size_freq = header[3];
     out->entry = kiln_le32(header + 4);
     out->flash_mode_name = kiln_esp_mode_name(header[2]);
-    out->flash_size = code_name(in->chip->esp->sizes, header[3] & 0xf0);
-    out->flash_freq = code_name(in->chip->esp->frequencies, header[3] & 0x0f);
+    out->flash_size = kiln_esp_code_name(in->chip->esp->sizes, header[3] & 0xf0);
+    out->flash_freq = kiln_esp_code_name(in->chip->esp->frequencies, header[3] & 0x0f);
 }
 
 static enum kiln_status read_extended(struct inspection *in)

@@ -134,22 +134,21 @@ enum kiln_status kiln_esp_session_chip_number(struct kiln_esp_session *session,
 enum kiln_status kiln_esp_session_security(struct kiln_esp_session *session,
                                            struct kiln_esp_security_report *out_report)
 {
-    const char *const *keys;
+    const struct kiln_esp_facts *facts;
     struct kiln_esp_security info;
 
     *out_report = (struct kiln_esp_security_report){0};
     KILN_TRY(kiln_esp_session_ready(session, false));
     KILN_TRY(kiln_esp_security_info(session->esp, &session->ctx, &info));
-    keys = session->esp->facts->key_names;
+    facts = session->esp->facts;
     out_report->flags = info.flags;
     out_report->crypt_count = info.crypt_count;
     memcpy(out_report->key_purpose, info.key_purpose, sizeof out_report->key_purpose);
-    out_report->has_keys = keys != NULL;
+    out_report->has_keys = facts->key_names != NULL;
     for (size_t i = 0; i < KILN_ARRAY_LEN(info.key_purpose); i++) {
-        unsigned purpose = info.key_purpose[i];
-        bool named = keys != NULL && purpose < KILN_ESP_KEY_NAMES && keys[purpose] != NULL;
+        const char *name = kiln_esp_key_name(facts, info.key_purpose[i]);
 
-        out_report->key_name[i] = named ? keys[purpose] : "UNKNOWN";
+        out_report->key_name[i] = name != NULL ? name : "UNKNOWN";
     }
     out_report->has_chip_id = info.has_chip_id;
     out_report->chip_id = info.chip_id;
@@ -217,6 +216,23 @@ enum kiln_status kiln_esp_session_read_sfdp(struct kiln_esp_session *session, ui
 {
     KILN_TRY(kiln_esp_session_ready(session, false));
     return kiln_esp_read_sfdp(session->esp, &session->ctx, address, bytes, count);
+}
+
+enum kiln_status kiln_esp_session_flash_wiring(struct kiln_esp_session *session,
+                                               unsigned *out_lines, const char **out_supply_by,
+                                               unsigned *out_supply_mv)
+{
+    struct kiln_event_flash flash = {.supply_by = ""};
+    enum kiln_status status = kiln_esp_session_ready(session, false);
+
+    if (status == KILN_OK)
+        status = kiln_esp_flash_lines(session->esp, &session->ctx, &flash.data_lines);
+    if (status == KILN_OK)
+        status = kiln_esp_flash_supply(session->esp, &session->ctx, &flash);
+    *out_lines = flash.data_lines;
+    *out_supply_by = flash.supply_by;
+    *out_supply_mv = flash.supply_mv;
+    return status;
 }
 
 enum kiln_status kiln_esp_session_read_status(struct kiln_esp_session *session, unsigned count,

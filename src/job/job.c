@@ -181,8 +181,12 @@ static enum kiln_status publish_target(struct kiln_job *job)
     };
     KILN_TRY(view_partitions(job));
     if (job->request.verb == KILN_VERB_INFO) {
+        KILN_TRY(kiln_job_view_details(job));
         KILN_TRY(kiln_job_options_read(job));
         job->target.options = kiln_job_options_view(job);
+        /* what was asked has made notes of its own */
+        snprintf(job->told.notes, sizeof job->told.notes, "%s",
+                 job->loader->ops->info(job->loader)->notes);
     }
     kiln_job_emit(job, &event);
     if (info->notes[0] != '\0') {
@@ -221,19 +225,6 @@ static const char *note_after(const struct kiln_job *job)
     return job->running;
 }
 
-static void say(void *user, const char *text)
-{
-    kiln_job_note(user, "%s", text);
-}
-
-static enum kiln_status describe(struct kiln_job *job)
-{
-    if (job->loader->ops->details != NULL)
-        return kiln_job_spare(job, job->loader->ops->details(job->loader, &job->ctx, say, job),
-                              "details cannot be read");
-    return KILN_OK;
-}
-
 static enum kiln_status do_verb(struct kiln_job *job)
 {
     bool stream = (job->loader->ops->info(job->loader)->caps & KILN_CAP_STREAM) != 0;
@@ -258,7 +249,7 @@ static enum kiln_status do_verb(struct kiln_job *job)
     case KILN_VERB_RESET:
         return kiln_job_reset(job);
     case KILN_VERB_INFO:
-        return describe(job);
+        return KILN_OK; /* the device event has told it */
     case KILN_VERB_OPTIONS:
         return kiln_job_options(job);
     case KILN_VERB_POKE:

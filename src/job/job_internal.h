@@ -96,6 +96,8 @@ struct kiln_job {
     struct kiln_event_partition *partition_view;
     struct kiln_job_app *apps; /* of each partition */
     struct kiln_event_otadata otadata_view[2];
+    struct kiln_details details;
+    struct kiln_event_boot_header boot_header;
     struct kiln_event_plan plan_view;
     struct kiln_map map;
     struct kiln_event_step *steps;
@@ -207,6 +209,9 @@ KILN_MUST_USE enum kiln_status kiln_job_boot_image(struct kiln_job *job,
                                                    struct kiln_image **out_image);
 /* Fills in what the device event says of applications and otadata. Partitions are known and viewed. */
 KILN_MUST_USE enum kiln_status kiln_job_view_slots(struct kiln_job *job);
+
+/* Fills in what the device event says of protection, flash and bootloader. */
+KILN_MUST_USE enum kiln_status kiln_job_view_details(struct kiln_job *job);
 
 /* Does a page hold nothing at all? */
 KILN_MUST_USE enum kiln_status kiln_job_is_blank(struct kiln_job *job,

@@ -439,7 +439,18 @@ static inline struct kiln_esp *kiln_esp_of(struct kiln_loader *loader)
     return (struct kiln_esp *)loader;
 }
 
-/* ---- memory and details (esp_ram.c) ---------------------------------------------------------------- */
+/* ---- details (esp_details.c) ------------------------------------------------------------------------ */
+
+KILN_MUST_USE enum kiln_status kiln_esp_details(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                struct kiln_details *out_details);
+/* Who decides about the flash's supply, and what it is: `supply_by` and `supply_mv`. "" where it is not known. */
+KILN_MUST_USE enum kiln_status kiln_esp_flash_supply(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                     struct kiln_event_flash *out_flash);
+/* Data lines of the flash as eFuses have it, 4 or 8; 0 where they do not say. */
+KILN_MUST_USE enum kiln_status kiln_esp_flash_lines(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                                    unsigned *out_lines);
+
+/* ---- memory (esp_ram.c) ----------------------------------------------------------------------------- */
 
 KILN_MUST_USE enum kiln_status kiln_esp_read_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
                                                     uint64_t address, uint8_t *bytes, size_t len,
@@ -452,8 +463,5 @@ KILN_MUST_USE enum kiln_status kiln_esp_write_memory(struct kiln_loader *self, s
                                                      size_t len);
 KILN_MUST_USE enum kiln_status kiln_esp_run_memory(struct kiln_loader *self, struct kiln_ctx *ctx,
                                                    uint64_t entry);
-KILN_MUST_USE enum kiln_status kiln_esp_details(struct kiln_loader *self, struct kiln_ctx *ctx,
-                                                void (*say)(void *user, const char *text),
-                                                void *user);
 
 #endif

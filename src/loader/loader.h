@@ -13,6 +13,8 @@
 #include "chip/chip.h"
 #include "link/link.h"
 
+#include <kiln/event.h>
+
 enum kiln_link_kind { KILN_LINK_KIND_BYTE, KILN_LINK_KIND_USB };
 
 #define KILN_CAP_READ        1u
@@ -140,6 +142,12 @@ struct kiln_protection {
     uint32_t align;       /* an encrypted write ends at a multiple of this */
 };
 
+struct kiln_details {
+    bool has_security, has_flash;
+    struct kiln_event_security security;
+    struct kiln_event_flash flash;
+};
+
 struct kiln_loader;
 
 struct kiln_loader_ops {
@@ -218,9 +226,10 @@ struct kiln_loader_ops {
                                      uint64_t address, const uint8_t *bytes, size_t len);
     enum kiln_status (*run_memory)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t entry);
 
-    /* Says what else the device tells about itself, a line a call. May be NULL. */
+    /* What else the device tells about itself. Of a device that refuses one question the rest is told (and the
+     * refusal noted in `info`, if the options are tolerant). May be NULL. */
     enum kiln_status (*details)(struct kiln_loader *self, struct kiln_ctx *ctx,
-                                void (*say)(void *user, const char *text), void *user);
+                                struct kiln_details *out_details);
 
     /* What is known of the device; valid as long as the loader. */
     const struct kiln_target_info *(*info)(const struct kiln_loader *self);

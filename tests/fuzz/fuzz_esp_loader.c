@@ -423,11 +423,20 @@ static const struct kiln_byte_link_ops hostile_ops = {
 
 /* ---- what is done with it ---- */
 
-static void say(void *user, const char *text)
+/* Every name that was told can be read, and no more keys than there is room for. */
+static enum kiln_status look_at_details(struct kiln_loader *loader, struct kiln_ctx *ctx)
 {
-    (void)user;
-    if (strlen(text) > 4096)
+    struct kiln_details details;
+    enum kiln_status status = loader->ops->details(loader, ctx, &details);
+
+    if (details.security.key_count > KILN_EVENT_KEYS)
         abort();
+    for (size_t i = 0; i < details.security.key_count; i++)
+        if (strlen(details.security.keys[i].name) > 64)
+            abort();
+    if (details.has_flash && strlen(details.flash.maker) + strlen(details.flash.supply_by) > 64)
+        abort();
+    return status;
 }
 
 static enum kiln_status one_op(struct hostile *h, struct kiln_ctx *ctx, struct kiln_loader *loader)
@@ -454,7 +463,7 @@ static enum kiln_status one_op(struct hostile *h, struct kiln_ctx *ctx, struct k
     case 5:
         return ops->digest(loader, ctx, page, len, md5);
     case 6:
-        return ops->details(loader, ctx, say, NULL);
+        return look_at_details(loader, ctx);
     case 7:
         return ops->protection(loader, ctx, true, &protection);
     case 8:

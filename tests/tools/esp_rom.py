@@ -194,8 +194,8 @@ class Rom:
             link.sendall(b"\xc0OHAI\xc0")
 
 
-TOLD = re.compile(r"^(?:(?:Chip type|Features|Crystal frequency|USB mode|MAC|BASE MAC|MAC_EXT|Manufacturer|Device|Detected flash size|"
-                  r"Flags|Key Purposes|Chip ID|API Version|Secure Boot|Flash Encryption|SPI Boot Crypt Count.*):|  BLOCK_KEY\d).*", re.M)
+TOLD = re.compile(r"^(?:(?:Chip type|Features|Crystal frequency|USB mode|MAC|BASE MAC|MAC_EXT|Manufacturer|Device|Detected flash size|Flash type set in eFuse|"
+                  r"Flash voltage set by [^:]*|Flags|Key Purposes|Chip ID|API Version|Secure Boot|Flash Encryption|SPI Boot Crypt Count.*):|  BLOCK_KEY\d).*", re.M)
 
 
 def look(tool, chip, seed, scenario, verbose):
@@ -216,6 +216,9 @@ def look(tool, chip, seed, scenario, verbose):
     told = [line.replace("unknown", "Unknown") for line in told]
     told = [re.sub(r", (Unknown|No) (Embedded (Flash|PSRAM)|calibration in BLK2)( of efuse)?( \(\w*\))?| \(\)", "", line)
             for line in told if not re.search(r"MAC.*: (00:)+00$", line)]
+    # Of the three eFuse bits about the supply esptool takes any that is set for all three.
+    if not scenario.get("zero"):
+        told = [line for line in told if not line.startswith("Flash voltage")]
     rates = [line for line in rom.log if line.startswith("rate") and line.endswith("ROM")]
     return {
         "status": done.returncode, "told": told, "writes": {f"{a:08x}": f"{v:08x}" for a, v in sorted(rom.writes.items())},
@@ -256,6 +259,13 @@ def scenarios(chip, seeds):
             if value is not None:
                 yield name, 9, {"console": value, "zero": True}
                 yield f"{name}, stub", 9, {"console": value, "zero": True, "options": ["--stub-version", "2"]}
+    if chip == "esp32":
+        for name, value in (("1.8 V", 1 << 31 | 1 << 22), ("1.9 V", 1 << 31 | 3 << 29 | 1 << 22), ("off", 1 << 22)):
+            yield f"flash supply {name}", 12, {"zero": True, "words": {0x3FF48074: value}}
+        yield "flash supply by pin", 12, {"zero": True, "words": {0x3FF44038: 1 << 5}}
+    if chip in ("esp32s2", "esp32s3"):
+        strap, word = (0x3F404038, 0x3F41A03C) if chip == "esp32s2" else (0x60004038, 0x6000703C)
+        yield "octal flash of 1.8 V", 12, {"zero": True, "words": {strap: 1 << 4, word: 1 << 9}}
     if chip == "esp32p4":
         for revision in (0, 1, 100, 102, 300, 301, 302):
             major, minor = divmod(revision, 100)

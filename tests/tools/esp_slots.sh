@@ -101,7 +101,7 @@ run 2 erase nothing
 said 'otadata, ota_0'
 
 run 0 info
-said 'flash: maker ef Winbond'
+said 'Flash chip  maker ef Winbond, device 4016, 4.00 MiB, 3.3 V by strapping pin'
 run 0 read --mem -a 0x40001000
 said '40001000  83 1d f0 00'
 run 0 read --mem -a 0x40001001 -s 2 memory.bin

@@ -285,6 +285,41 @@ static void test_a_flash_key_is_told_by_the_chip(void **state)
     assert_int_equal(kiln_chip_find("esp32p4")->esp->key_manager.shift, 10);
 }
 
+/* What eFuses hold beyond the purposes that all chips share. */
+static void test_newer_key_purposes_have_names(void **state)
+{
+    static const struct {
+        const char *chip;
+        unsigned purpose;
+        const char *name; /* NULL: none */
+    } rows[] = {
+        {"esp32c3", 11, "SECURE_BOOT_DIGEST2"},
+        {"esp32c3", 12, NULL},
+        {"esp32c6", 2, NULL},
+        {"esp32h2", 1, "ECDSA_KEY"},
+        {"esp32c5", 13, "XTS_AES_256_PSRAM_KEY_1"},
+        {"esp32c5", 15, "XTS_AES_128_PSRAM_KEY"},
+        {"esp32c5", 18, "ECDSA_KEY_P384_H"},
+        {"esp32c61", 15, "XTS_AES_128_KEY_PSRAM"},
+        {"esp32h4", 16, "ECDSA_KEY_P192"},
+        {"esp32p4", 12, "KM_INIT_KEY"},
+        {"esp32p4", 17, "ECDSA_KEY_P384_L"},
+        {"esp32e22", 13, NULL},
+        {"esp32s31", 19, "SDC_KEY_DIGEST"},
+        {"esp32s31", 20, NULL},
+        {"esp32s31", 255, NULL},
+        {"esp32", 4, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        const char *name = kiln_esp_key_name(kiln_chip_find(rows[i].chip)->esp, rows[i].purpose);
+
+        if (rows[i].name == NULL ? name != NULL : name == NULL || strcmp(name, rows[i].name) != 0)
+            fail_msg("%s: purpose %u is %s", rows[i].chip, rows[i].purpose, name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_notes_fit_rows),
         cmocka_unit_test(test_a_part_tells_its_flash_base),
         cmocka_unit_test(test_a_flash_key_is_told_by_the_chip),
+        cmocka_unit_test(test_newer_key_purposes_have_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -325,6 +325,61 @@ static void a_readable_flash_key_is_a_key(void **state)
     kiln_esp_session_free(session);
 }
 
+static void wiring(struct kiln_esp_session *session, const char *by, unsigned millivolts,
+                   unsigned lines)
+{
+    const char *supply_by;
+    unsigned supply_mv, data_lines;
+
+    must(session, kiln_esp_session_flash_wiring(session, &data_lines, &supply_by, &supply_mv));
+    assert_string_equal(supply_by, by);
+    assert_int_equal(supply_mv, millivolts);
+    assert_int_equal(data_lines, lines);
+}
+
+/* A register goes before eFuses, and they before the strapping pin. */
+static void the_supply_of_the_flash_is_told(void **state)
+{
+    static const struct {
+        uint32_t fuses;
+        const char *by;
+        unsigned millivolts;
+    } rows[] = {
+        {0, "strapping pin", 3300},      {1u << 4 | 1u << 5, "strapping pin", 3300},
+        {1u << 6, "eFuse", 0},           {1u << 6 | 1u << 4, "eFuse", 1800},
+        {1u << 6 | 1u << 5, "eFuse", 0}, {1u << 6 | 1u << 5 | 1u << 4, "eFuse", 3300},
+    };
+    struct kiln_esp_session *session = create("sim:esp32", true);
+
+    (void)state;
+    must(session, kiln_esp_session_connect(session));
+    wiring(session, "strapping pin", 3300, 0);
+    must(session, kiln_esp_session_set_flash_supply(session, 1800));
+    wiring(session, "register", 1800, 0);
+    must(session, kiln_esp_session_set_flash_supply(session, 1900));
+    wiring(session, "register", 1900, 0);
+    must(session, kiln_esp_session_set_flash_supply(session, 0));
+    wiring(session, "register", 0, 0);
+    kiln_esp_session_free(session);
+
+    session = create("sim:esp32s3", true);
+    must(session, kiln_esp_session_connect(session));
+    must(session, kiln_esp_session_write_reg(session, 0x6000703c, 1u << 9, UINT32_MAX));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        must(session, kiln_esp_session_write_reg(session, 0x60007034, rows[i].fuses, UINT32_MAX));
+        wiring(session, rows[i].by, rows[i].millivolts, 8);
+    }
+    must(session, kiln_esp_session_write_reg(session, 0x60007034, 0, UINT32_MAX));
+    must(session, kiln_esp_session_write_reg(session, 0x60004038, 1u << 4, UINT32_MAX));
+    wiring(session, "strapping pin", 1800, 8);
+    kiln_esp_session_free(session);
+
+    session = create("sim:esp32c3", true);
+    must(session, kiln_esp_session_connect(session));
+    wiring(session, "", 0, 0);
+    kiln_esp_session_free(session);
+}
+
 /* No stub, no reading, no MD5, and yet it writes. */
 static void secure_download_mode_writes(void **state)
 {
@@ -411,6 +466,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(encryption_is_refused_where_the_rom_cannot),
     cmocka_unit_test(eye_for_security),
     cmocka_unit_test(a_readable_flash_key_is_a_key),
+    cmocka_unit_test(the_supply_of_the_flash_is_told),
     cmocka_unit_test(secure_download_mode_writes),
     cmocka_unit_test(the_wrong_chip_is_refused),
     cmocka_unit_test(a_watcher_sees_all_that_passes),
