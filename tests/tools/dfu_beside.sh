@@ -6,7 +6,7 @@
 # held too, so that a change of the model shows. TABLE gets the seconds as a Markdown table (docs/dfu-util.md).
 # 77 (skipped) without dfu-util.
 . "$(dirname "$0")/on_boards.sh"
-table=${3:-/dev/null}
+table=$(cd "$OLDPWD" && realpath "${3:-/dev/null}")
 command -v dfu-util >/dev/null || exit 77
 ln -s "$kiln" dfu-util
 head -c 20481 /dev/urandom >image.bin
@@ -25,13 +25,19 @@ known() {
 
 # step NAME PROGRAM WANTED KNOBS WORDS...: the time in the row, "(exit N)" behind it if not 0
 step() {
-    step=$1 program=$2 wanted=$3 knobs=$4 got=0
+    step=$1 program=$2 wanted=$3 knobs=$4
     shift 4
     case $program in dfu-util) run=$(command -v dfu-util) ;; *) run=$tmp/dfu-util ;; esac
     case $board in *\?*) join="&time=real" ;; *) join="?time=real" ;; esac
-    start=$(date +%s%N)
-    timeout 120 "$sim" "$board$join$knobs" -- "$run" "$@" >log 2>&1 || got=$?
-    end=$(date +%s%N)
+    # dfu-util waits once, for the time of -E, and then looks once: a board that a busy machine brings back later is
+    # "lost" (74, nothing was done). That step is done again, and must come out as it should.
+    for _ in 1 2 3 4 5; do
+        got=0
+        start=$(date +%s%N)
+        timeout 120 "$sim" "$board$join$knobs" -- "$run" "$@" >log 2>&1 || got=$?
+        end=$(date +%s%N)
+        [ $program = dfu-util ] && grep -q 'Lost device after RESET' log || break
+    done
     cell=$(awk -v a="$start" -v b="$end" 'BEGIN { printf "%.1f", (b - a) / 1e9 }')
     [ $got = 0 ] || cell="$cell ($got)"
     printf ' %s |' "$cell" >>"row.$program"
@@ -128,7 +134,7 @@ failed=0
 for job in $jobs; do
     wait "$job" || failed=1
 done
-[ $failed = 0 ] || exit 1
+[ $failed = 0 ] || { echo "FAIL: a board did not come to its end, see above"; exit 1; }
 {
     echo "| board | program | list | write | read back | offset | elements | leave | unplugged | again |"
     echo "|---|---|---|---|---|---|---|---|---|---|"

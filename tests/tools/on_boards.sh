@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Sourced with the paths of kiln-sim-usb and kiln as $1 and $2: a folder of its own, and programs run on simulated boards.
 set -eu
-sim=$1
-kiln=$2
+for program in "$1" "$2"; do
+    [ -x "$program" ] || { echo "FAIL: there is no program $program"; exit 1; }
+done
+sim=$(realpath "$1")
+kiln=$(realpath "$2")
 tools=$(cd "$(dirname "$0")" && pwd)
 examples=$tools/../../examples/firmware
 tmp=$(mktemp -d)
