@@ -191,6 +191,9 @@ KILN_MUST_USE enum kiln_status cli_select_waiting(const struct cli *cli, const c
 /* Takes SIGINT, SIGTERM and SIGHUP out of the program's way; what to read them from, or -1. */
 int cli_block_signals(void);
 
+/* From now on the program goes on when nobody reads its output any more: work on a board is never left half done for it. */
+void cli_outlive_output(void);
+
 /*
  * Runs the request on the device the user chose (on every matching one with --all), draws the events, and
  * returns the exit status: the worst of all jobs. Fills in device, baud and all the other common fields of
@@ -210,6 +213,7 @@ struct cli_end {
     bool failed;
     enum kiln_status status;
     char message[sizeof((struct kiln_error *)NULL)->message];
+    uint64_t time_ms; /* of its last event */
 };
 
 /* Of several boards: how many are done, which are not and why, and the command for those alone. */

@@ -82,6 +82,8 @@ static int run_read(struct cli *cli)
         return cli_usage(cli, "`kiln read` takes one file");
     if (cli->args.has_size && cli->args.size == 0)
         return cli_usage(cli, "--size 0: there is nothing to read");
+    if (cli->args.json && path != NULL && strcmp(path, "-") == 0)
+        return cli_usage(cli, "--json and -o - both want standard output");
     status = check_output(cli, path);
     if (status != 0)
         return status;

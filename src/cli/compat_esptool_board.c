@@ -34,6 +34,8 @@ static void catch_interrupts(struct kiln_esp_session *session)
     interrupted_session = session;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    cli_outlive_output();
 }
 
 /* ---- errors ---- */

@@ -3,6 +3,9 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,18 +236,38 @@ static int run_look_alike(struct cli *cli, int argc, char **argv)
     return cli->command->run(cli);
 }
 
+/* A port that got the number of a missing standard stream would be sent what is printed. */
+static void open_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+            _exit(12);
+}
+
+/* Output that was lost is a failure, unless its reader went away and so wants no more. */
+static int end_output(int status)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || status != 0)
+        return status;
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0)
+        return 0;
+    fputs("kiln: not everything could be written to standard output\n", stderr);
+    return 12;
+}
+
 int main(int argc, char **argv)
 {
     struct boards boards = {0};
     struct cli cli = {.boards = &boards};
     int status;
 
+    open_standard_streams();
     look_at_terminal(&cli);
     cli.command = argc > 0 ? cli_compat_find(argv[0], &cli.program) : NULL;
     status = cli.command != NULL ? run_look_alike(&cli, argc, argv) : dispatch(&cli, argc, argv);
     boards_free(&boards);
     cli_free_words(&cli);
-    if (fflush(stdout) != 0 && status == 0)
-        status = 12;
-    return status;
+    return end_output(status);
 }

@@ -15,6 +15,7 @@
 
 struct run {
     struct cli *cli;
+    const struct kiln_device_list *devices;
     struct kiln_job **jobs;
     bool *ended;
     struct cli_end *ends;
@@ -207,6 +208,7 @@ static void drain_events(struct run *run, size_t job)
 
     while (!run->ended[job] && kiln_job_next_event(run->jobs[job], &event, 0)) {
         run->renderer->ops->event(run->renderer, job, &event);
+        run->ends[job].time_ms = event.time_ms;
         if (event.kind == KILN_EVENT_PLAN)
             take_map(run, job, &event);
         if (event.kind == KILN_EVENT_RESULT)
@@ -214,11 +216,29 @@ static void drain_events(struct run *run, size_t job)
     }
 }
 
+static void end_at_once(struct run *run, size_t job)
+{
+    struct kiln_error error = {.status = KILN_E_CANCELLED};
+    const struct kiln_event_result result = {.status = KILN_E_CANCELLED,
+                                             .error = &error,
+                                             .state = kiln_job_state(run->jobs[job]),
+                                             .board_note = ""};
+    const struct kiln_event event = {.kind = KILN_EVENT_RESULT,
+                                     .device = run->devices->items[job].selector,
+                                     .time_ms = run->ends[job].time_ms,
+                                     .result = &result};
+
+    snprintf(error.message, sizeof error.message, "left at once; the bootloader may still wait");
+    run->renderer->ops->event(run->renderer, job, &event);
+}
+
 static void give_up(struct run *run)
 {
     run->renderer->ops->end(run->renderer);
     for (size_t i = 0; i < run->count; i++)
-        if (!run->ended[i])
+        if (!run->ended[i] && run->cli->args.json)
+            end_at_once(run, i);
+        else if (!run->ended[i])
             fprintf(stderr,
                     "kiln: left at once; the flash of board %zu was last known to be %s and its "
                     "bootloader "
@@ -281,10 +301,12 @@ static bool start_jobs(struct run *run, struct kiln_request *request,
 static int run_all(struct run *run, struct kiln_request *request,
                    const struct kiln_device_list *devices)
 {
+    run->devices = devices;
     run->jobs = calloc(devices->count, sizeof *run->jobs);
     run->ended = calloc(devices->count, sizeof *run->ended);
     run->ends = calloc(devices->count, sizeof *run->ends);
     run->signal_fd = cli_block_signals();
+    cli_outlive_output();
     if (run->jobs == NULL || run->ended == NULL || run->ends == NULL || run->renderer == NULL ||
         !start_jobs(run, request, devices)) {
         fputs("kiln: out of memory or threads\n", stderr);

@@ -22,6 +22,13 @@ int cli_block_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+void cli_outlive_output(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
 static uint64_t now_ms(void)
 {
     struct timespec now;
