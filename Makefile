@@ -3,7 +3,8 @@
 #
 #   make           build build/kiln            make lint      the project's own linter
 #   make run       see it work                 make format    let clang-format lay out the code
-#   make test      run every test              make fuzz      fuzz every parser (FUZZ_SECONDS=30 each)
+#   make full      build with Kiln's flasher   make fuzz      fuzz every parser (FUZZ_SECONDS=30 each)
+#   make test      run every test
 #   make bench     measure against the peers   make install   install what was built
 
 BUILD ?= build
@@ -12,7 +13,7 @@ FUZZ_SECONDS ?= 30
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 C_FILES = git ls-files '*.c' '*.h' ':!tests/lint'
 
-.PHONY: all run test bench lint tidy fuzz format check-format clean install
+.PHONY: all full run test bench lint tidy fuzz format check-format clean install
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -22,15 +23,23 @@ $(BUILD)/build.ninja: tools/setup
 	tools/setup build
 	@if [ -f $@ ]; then touch $@; else meson setup $(BUILD); fi
 
+# Kiln's own flasher runs on the chips: 350 MB of cross compilers, for `kiln flash --loader kiln` alone.
+full:
+	tools/setup full
+	@if [ ! -f $(BUILD)/build.ninja ]; then meson setup $(BUILD) -Dflasher=enabled; \
+	elif ! grep -qsx 'flasher = enabled' $(BUILD)/meson-private/cmd_line.txt; then \
+	meson setup --reconfigure $(BUILD) -Dflasher=enabled; fi
+	@$(MAKE) --no-print-directory all
+
 run: all
 	tools/setup run
 	tools/demo $(BUILD)
 
-test: all
+test: full
 	tools/setup test
 	meson test -C $(BUILD) --no-rebuild --print-errorlogs
 
-bench: all
+bench: full
 	tools/setup test
 	$(PYTHON) bench/bench.py --kiln $(BUILD)/kiln
 

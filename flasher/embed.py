@@ -27,10 +27,11 @@ def image(folder, name, prefix, code, data, flags):
 
 def main():
     output, folder, chips = sys.argv[1], sys.argv[2], sys.argv[3:]
-    text, rows = '', ''
+    text, rows, left_out = '', '', ''
     for chip in chips:
         name, prefix, code, data, flags = chip.split(':')
         if prefix == '-':
+            left_out += '"%s", ' % name
             continue
         content = image(folder, name, prefix, code, data, [flag for flag in flags.split(',') if flag])
         text += 'static const uint8_t %s_code[] = {\n' % name
@@ -39,6 +40,7 @@ def main():
         text += '};\n\n'
         rows += '    {"%s", %s_code, sizeof %s_code, %s},\n' % (name, name, name, code)
     text += 'static const struct kiln_flasher_image images[] = {\n%s    {NULL, NULL, 0, 0},\n};\n' % rows
+    text += 'static const char *const left_out[] = {%sNULL};\n' % left_out
     with open(output, 'w') as file:
         file.write(text)
 

@@ -305,8 +305,12 @@ struct kiln_flasher_image {
 
 /* NULL if this program was built without one for the chip. */
 const struct kiln_flasher_image *kiln_flasher_image(const char *chip);
+/* Whether that was for want of a compiler. */
+bool kiln_flasher_left_out(const char *chip);
 /* Whether it may and should run on this chip in this session. */
 bool kiln_esp_wants_flasher(const struct kiln_esp *esp);
+/* Notes why it cannot, although it was asked for, if something else than the ROM can. */
+void kiln_esp_note_no_flasher(struct kiln_esp *esp);
 /* Uploads and starts it. If it does not come up, the chip must be reset, and it is not wanted any more. */
 KILN_MUST_USE enum kiln_status kiln_esp_start_flasher(struct kiln_esp *esp, struct kiln_ctx *ctx);
 /* Back into the boot ROM, where nothing else can do that. */

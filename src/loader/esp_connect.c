@@ -270,6 +270,7 @@ static enum kiln_status equip_once(struct kiln_esp *esp, struct kiln_ctx *ctx, u
             !(esp->facts->flags & KILN_ESP_ROM_MINIMAL);
     if (early && baud != esp->baud)
         KILN_TRY(raise_rate(esp, ctx, baud));
+    kiln_esp_note_no_flasher(esp);
     kiln_esp_defer_stub(esp, ctx);
     if (!esp->deferred)
         KILN_TRY(kiln_esp_spare(esp, ctx, kiln_esp_start_stub(esp, ctx),

@@ -23,13 +23,40 @@
 
 /* ---- whether, and how it starts ---- */
 
+static const char *obstacle(const struct kiln_esp *esp)
+{
+    if (kiln_flasher_left_out(esp->chip->name))
+        return "this kiln was built without it; in its sources `make full` brings the compilers "
+               "and "
+               "builds it in";
+    if (kiln_flasher_image(esp->chip->name) == NULL)
+        return "it is not made for this chip";
+    if (esp->port != KILN_ESP_PORT_UART)
+        return "it does not speak through the chip's own USB";
+    if (esp->options.after == KILN_AFTER_STAY_STUB)
+        return "no other program could talk to it afterwards";
+    if (esp->options.flash_size > KILN_ESP_ROM_FLASH_MAX ||
+        esp->flash_size > KILN_ESP_ROM_FLASH_MAX)
+        return "it reaches 16 MB of flash and no more";
+    return NULL;
+}
+
+static bool asked_for(const struct kiln_esp *esp)
+{
+    return esp->options.flasher == KILN_FLASHER_KILN && !esp->flasher_failed;
+}
+
 bool kiln_esp_wants_flasher(const struct kiln_esp *esp)
 {
-    return esp->options.flasher == KILN_FLASHER_KILN && !esp->flasher_failed &&
-           kiln_flasher_image(esp->chip->name) != NULL && esp->port == KILN_ESP_PORT_UART &&
-           esp->options.after != KILN_AFTER_STAY_STUB &&
-           esp->options.flash_size <= KILN_ESP_ROM_FLASH_MAX &&
-           esp->flash_size <= KILN_ESP_ROM_FLASH_MAX;
+    return asked_for(esp) && obstacle(esp) == NULL;
+}
+
+void kiln_esp_note_no_flasher(struct kiln_esp *esp)
+{
+    const char *reason = asked_for(esp) ? obstacle(esp) : NULL;
+
+    if (reason != NULL && kiln_esp_no_stub_reason(esp) == NULL)
+        kiln_esp_note(esp, "Kiln's own flasher cannot do this work: %s", reason);
 }
 
 /* The ROM may answer before it jumps; the greeting is what counts. */

@@ -14,3 +14,12 @@ const struct kiln_flasher_image *kiln_flasher_image(const char *chip)
     }
     return NULL;
 }
+
+bool kiln_flasher_left_out(const char *chip)
+{
+    for (size_t i = 0; left_out[i] != NULL; i++) {
+        if (strcmp(left_out[i], chip) == 0)
+            return true;
+    }
+    return false;
+}

@@ -212,6 +212,7 @@ enum kiln_status kiln_esp_start_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
     }
     if (kiln_esp_wants_flasher(esp))
         return kiln_esp_start_flasher(esp, ctx);
+    kiln_esp_note_no_flasher(esp);
     if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->chip, esp->revision),
                            &image) != KILN_OK) {
         kiln_esp_note(esp, "no flasher stub (%s): only the boot ROM is used, which is slower",

@@ -32,6 +32,8 @@ rm -f "$work/esp.bin" "$work/stm.bin"
 kiln flash -d "sim:esp32?flash=$work/esp.bin" "$esp@0x10000" >"$work/log" || fail "ESP32: $(tail -3 "$work/log")"
 grep -q 'verified, running' "$work/log" || fail "ESP32: $(tail -3 "$work/log")"
 holds "$work/esp.bin" 65536 "$esp" || fail "the ESP32 holds something else"
+kiln flash -v --loader kiln -d sim:esp32c3 examples/firmware/esp32-app-v1.bin@0x10000 --force 2>&1 | grep -q "Kiln's own flasher runs" ||
+    fail "Kiln's own flasher is not in it"
 kiln flash -d "sim:stm32f405?flash=$work/stm.bin" examples/firmware/stm32f405-v1.elf >"$work/log" ||
     fail "STM32F405: $(tail -3 "$work/log")"
 holds "$work/stm.bin" 0 examples/firmware/stm32f405-v1.bin || fail "the STM32F405 holds something else"

@@ -30,6 +30,7 @@ in_root -i "$deb" "$compat" || { cat "$work/log" >&2; fail "the packages cannot 
 kiln=$root/usr/bin/kiln
 [ "$("$kiln" version)" = "kiln $(dpkg-deb -f "$deb" Version)" ] || fail "kiln version"
 "$kiln" flash -d sim:esp32 "$image" >/dev/null || fail "flash of a simulated board"
+"$kiln" flash -v --loader kiln -d sim:esp32 "$image" 2>&1 | grep -q "Kiln's own flasher runs" || fail "Kiln's own flasher is not in it"
 "$root/usr/bin/esptool" version >/dev/null || fail "esptool does not answer"
 cmp <("$kiln" help udev-rules) "$root/usr/lib/udev/rules.d/70-kiln.rules" || fail "udev rules"
 [ 70-kiln.rules \< 73-seat-late.rules ] || fail "the rules come too late"
@@ -102,6 +103,7 @@ tar -C "$work/one" -xJf "$tarball"
 mv "$work/one" "$work/two"
 kiln=$(echo "$work"/two/*/bin/kiln)
 "$kiln" flash -d sim:esp32 "$image" >/dev/null || fail "flash from the tarball"
+"$kiln" flash -v --loader kiln -d sim:esp32 "$image" 2>&1 | grep -q "Kiln's own flasher runs" || fail "the tarball's program has no flasher of Kiln's"
 # Nothing but the C library and libudev comes from outside.
 outside=$(ldd "$kiln" | awk '$2 == "=>" {print $3}' | grep -v "^$work/two/" | sed 's!.*/!!' |
     grep -Ev '^lib(c|m|pthread|dl|rt|udev)\.so' || true)

@@ -167,8 +167,37 @@ static void everything_works_through_the_stub(void **state)
 static void everything_works_through_our_flasher(void **state)
 {
     (void)state;
+    if (kiln_flasher_left_out("esp32") || kiln_flasher_left_out("esp32c3"))
+        fail_msg("this build has no flasher of Kiln's: `make full` brings the compilers");
     round_trip("esp32", KILN_FLASHER_KILN, 0x51000);
     round_trip("esp32c3", KILN_FLASHER_KILN, 0x51000);
+}
+
+static void where_our_flasher_cannot_run_a_note_says_why(void **state)
+{
+    static const struct {
+        const char *board, *reason;
+        enum kiln_after after;
+        uint64_t flash_size;
+    } rows[] = {
+        {"esp8266", "it is not made for this chip", KILN_AFTER_DEFAULT, 0},
+        {"esp32", "16 MB of flash and no more", KILN_AFTER_DEFAULT, 32u << 20},
+        {"esp32", "no other program could talk to it afterwards", KILN_AFTER_STAY_STUB, 0},
+        {"esp32c3?variant=usb", "the chip's own USB", KILN_AFTER_DEFAULT, 0},
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        plug_in(&bench, rows[i].board);
+        bench.options.flasher = KILN_FLASHER_KILN;
+        bench.options.after = rows[i].after;
+        bench.options.flash_size = rows[i].flash_size;
+        must(&bench, connect(&bench));
+        assert_string_equal(info(&bench)->loader, "flasher stub");
+        assert_non_null(strstr(info(&bench)->notes, rows[i].reason));
+        unplug(&bench);
+    }
 }
 
 /* It is silent after the upload, or says that its code is another. */
@@ -669,6 +698,7 @@ static void no_fault_hangs_or_fakes_success_through_our_flasher(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(no_fault_hangs_or_fakes_success_through_our_flasher),
     cmocka_unit_test(everything_works_through_our_flasher),
+    cmocka_unit_test(where_our_flasher_cannot_run_a_note_says_why),
     cmocka_unit_test(a_flasher_that_fails_gives_way_to_the_stub),
     cmocka_unit_test(a_flasher_without_reset_lines_goes_back_to_the_rom),
     cmocka_unit_test(a_long_write_keeps_the_wire_busy),
