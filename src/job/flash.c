@@ -321,8 +321,11 @@ static enum kiln_status verify_flash(struct kiln_job *job)
         kiln_job_begin_phase(job, KILN_PHASE_VERIFY, bytes_now(job, KILN_STEP_VERIFY), NULL);
     for (size_t i = 0; i < plan->step_count; i++)
         if (plan->steps[i].kind == KILN_STEP_VERIFY && !is_deferred(job, &plan->steps[i]) &&
-            verify_step(job, &plan->steps[i]) != KILN_OK)
+            verify_step(job, &plan->steps[i]) != KILN_OK) {
+            if (job->ctx.error.status == KILN_E_VERIFY)
+                kiln_job_set_state(job, KILN_STATE_PARTIAL);
             return kiln_while(&job->ctx, "while verifying");
+        }
     if (job->request.no_verify)
         return KILN_OK;
     if (why_not != NULL)

@@ -203,10 +203,13 @@ static void abandon(void *self, struct kiln_ctx *ctx)
 {
     struct kiln_job *job = self;
     const struct kiln_loader_ops *ops = job->loader->ops;
+    bool silent = job->error.hint == KILN_HINT_ESP_NO_REPLY;
     enum kiln_status status =
         ops->abandon != NULL ? ops->abandon(job->loader, ctx) : ops->leave(job->loader, ctx);
 
-    job->board_note = status == KILN_OK ? "ready for another try" : "not answering; replug it";
+    job->board_note = status != KILN_OK ? "not answering; replug it"
+                      : silent          ? "reset, and did not answer before that"
+                                        : "ready for another try";
 }
 
 static const char *note_after(const struct kiln_job *job)
@@ -225,10 +228,25 @@ static const char *note_after(const struct kiln_job *job)
     return job->running;
 }
 
+/* Whether the verb is about memory that is not there. */
+static enum kiln_status check_memory(struct kiln_job *job)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    enum kiln_verb verb = job->request.verb;
+    bool needs = verb == KILN_VERB_FLASH || verb == KILN_VERB_VERIFY || verb == KILN_VERB_ERASE ||
+                 (verb == KILN_VERB_READ && !job->request.memory);
+
+    if (!needs || info->region_count > 0 || info->no_memory[0] == '\0')
+        return KILN_OK;
+    return kiln_fail_hint(&job->ctx, KILN_E_UNSUPPORTED, KILN_HINT_FLASH_SILENT, "%s",
+                          info->no_memory);
+}
+
 static enum kiln_status do_verb(struct kiln_job *job)
 {
     bool stream = (job->loader->ops->info(job->loader)->caps & KILN_CAP_STREAM) != 0;
 
+    KILN_TRY(check_memory(job));
     switch (job->request.verb) {
     case KILN_VERB_FLASH:
         return stream ? kiln_job_stream_flash(job) : kiln_job_flash(job);
@@ -331,6 +349,17 @@ static void close_links(struct kiln_job *job)
     job->trace = NULL;
 }
 
+/* What was to be changed and was refused, or was not reached, is as it was. */
+static void state_after_failure(struct kiln_job *job)
+{
+    enum kiln_device_state state = (enum kiln_device_state)atomic_load(&job->state);
+    bool begun = state == KILN_STATE_ERASED || state == KILN_STATE_PARTIAL;
+
+    if (begun && job->loader != NULL && job->loader->ops->untouched != NULL &&
+        job->loader->ops->untouched(job->loader))
+        kiln_job_set_state(job, KILN_STATE_UNTOUCHED);
+}
+
 void kiln_job_run_here(struct kiln_job *job)
 {
     struct kiln_event event = {.kind = KILN_EVENT_RESULT, .result = &job->result};
@@ -338,8 +367,10 @@ void kiln_job_run_here(struct kiln_job *job)
 
     job->began_ns = kiln_ctx_now_ns(&job->ctx);
     status = work(job);
-    if (status != KILN_OK)
+    if (status != KILN_OK) {
         job->error = job->ctx.error;
+        state_after_failure(job);
+    }
     kiln_cleanup_run(&job->cleanup, &job->ctx);
     job->result.status = status;
     job->result.error = status != KILN_OK ? &job->error : NULL;

@@ -55,6 +55,8 @@ struct kiln_esp {
     bool secure_download; /* the ROM answers only a few commands */
     bool found_stub;      /* it ran before we came */
     bool wrote;           /* flash was written through the stub */
+    bool rom_proven;      /* the ROM was held to be able to work at this rate */
+    bool touched;         /* the flash may have changed */
     bool left;
     unsigned revision; /* major * 100 + minor */
     enum kiln_esp_port port;
@@ -136,6 +138,10 @@ KILN_MUST_USE enum kiln_status kiln_esp_flush(struct kiln_esp *esp, struct kiln_
  * and a NAK for a damaged frame. */
 bool kiln_esp_may_retry(struct kiln_ctx *ctx, enum kiln_status status);
 
+/* The same, and above the boot rate any refusal: it may well mean that the request came damaged. */
+bool kiln_esp_line_trouble(const struct kiln_esp *esp, struct kiln_ctx *ctx,
+                           enum kiln_status status);
+
 KILN_MUST_USE enum kiln_status kiln_esp_read_reg(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                  uint32_t address, uint32_t *out_value);
 
@@ -150,6 +156,11 @@ KILN_MUST_USE enum kiln_status kiln_esp_write_regs(struct kiln_esp *esp, struct 
                                                    size_t count);
 KILN_MUST_USE enum kiln_status kiln_esp_write_reg(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                   uint32_t address, uint32_t value);
+
+/* Reads registers that do not change, many at once, so that they need not be waited for one by one. It is no error if
+ * that does not work: each is then read when it is needed. */
+KILN_MUST_USE enum kiln_status kiln_esp_fetch(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                              const uint32_t *addresses, size_t count);
 
 /* A field or a value from registers that do not change; each register is read once. */
 KILN_MUST_USE enum kiln_status kiln_esp_bits(struct kiln_esp *esp, struct kiln_ctx *ctx,
@@ -255,6 +266,12 @@ KILN_MUST_USE enum kiln_status kiln_esp_write_encrypted(struct kiln_loader *self
 uint32_t kiln_esp_first_baud(const struct kiln_esp *esp);
 /* The next slower rate, 0 below the boot rate. */
 uint32_t kiln_esp_slower(uint32_t baud);
+#define KILN_ESP_PROBES       7u
+#define KILN_ESP_FIRST_PROBES 2u
+/* Whether words that were read at the boot rate and do not change read the same: registers and most requests have no
+ * checksum. Probes number `from` to `to` - 1. */
+KILN_MUST_USE enum kiln_status kiln_esp_prove(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                              size_t from, size_t to);
 /* Tells chip and link. After an error the two may disagree. */
 KILN_MUST_USE enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                     uint32_t baud);

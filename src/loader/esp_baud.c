@@ -6,14 +6,12 @@
 
 /* A ROM changes over as soon as its answer has left; a stub waits 10 ms first. Bridges change over within a
  * USB frame or two. What is slower than that is caught by knocking again. */
-#define ROM_SETTLE_MS        5u
-#define STUB_SETTLE_MS       15u
-#define SLOW_SETTLE_MS       50u
-#define KNOCKS               3
-#define KNOCK_MS             60u
-#define KNOCK_FAR_MS         1000u
-#define PROBES               8
-#define PROBES_BEFORE_UPLOAD 2 /* the upload of the stub is a better test than any register */
+#define ROM_SETTLE_MS  5u
+#define STUB_SETTLE_MS 15u
+#define SLOW_SETTLE_MS 50u
+#define KNOCKS         3
+#define KNOCK_MS       60u
+#define KNOCK_FAR_MS   1000u
 
 /* Steps down on errors. The first choice without a wish of the user is FIRST; the stub then tries more. */
 #define FIRST 921600u
@@ -117,36 +115,33 @@ static enum kiln_status knock(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return status;
 }
 
-static enum kiln_status prove(struct kiln_esp *esp, struct kiln_ctx *ctx, int probes)
+enum kiln_status kiln_esp_prove(struct kiln_esp *esp, struct kiln_ctx *ctx, size_t from, size_t to)
 {
-    enum kiln_status status = KILN_OK;
+    for (size_t i = from; i < to && esp->word_count > 0; i++) {
+        size_t which = i % esp->word_count;
+        uint32_t value = 0;
 
-    if (esp->secure_download)
-        return kiln_esp_sync(esp, ctx);
-    KILN_TRY(knock(esp, ctx));
-    for (int i = 0; i < probes && status == KILN_OK; i++) {
-        uint32_t value;
-        uint32_t first = 0;
-        /* A register whose contents are known to stay gives both directions something to get wrong. */
-        uint32_t address = i % 2 == 0 ? KILN_ESP_MAGIC_REG : esp->facts->mac;
-
-        status = kiln_esp_read_reg(esp, ctx, address, &value);
-        if (status == KILN_OK && i >= 2)
-            status = kiln_esp_read_reg(esp, ctx, address, &first);
-        if (status == KILN_OK && i >= 2 && first != value)
+        KILN_TRY(kiln_esp_read_reg(esp, ctx, esp->word[which].address, &value));
+        if (value != esp->word[which].value)
             return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_LOWER_BAUD,
                                   "the same register reads differently at %u baud",
                                   (unsigned)esp->baud);
     }
-    return status;
+    return KILN_OK;
+}
+
+/* The stub's upload is a better test than any register, and so is what kiln_esp_stub_for() does without one. */
+static size_t first_probes(const struct kiln_esp *esp)
+{
+    if (esp->baud <= KILN_ESP_BOOT_BAUD)
+        return 0;
+    return esp->stub || esp->options.flasher == KILN_FLASHER_ROM ? KILN_ESP_PROBES
+                                                                 : KILN_ESP_FIRST_PROBES;
 }
 
 enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
     uint32_t request = baud;
-    int probes = baud <= KILN_ESP_BOOT_BAUD                              ? 0
-                 : esp->stub || esp->options.flasher == KILN_FLASHER_ROM ? PROBES
-                                                                         : PROBES_BEFORE_UPLOAD;
 
     if (esp->secure_download && (esp->facts->flags & KILN_ESP_SDM_NO_BAUD)) {
         kiln_esp_note(esp, "the rate stays at %u baud in secure download mode",
@@ -157,7 +152,12 @@ enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx
     if (!esp->stub)
         KILN_TRY(rom_request(esp, ctx, baud, &request));
     KILN_TRY(switch_both(esp, ctx, request, baud));
-    KILN_TRY(prove(esp, ctx, probes));
+    if (esp->secure_download)
+        KILN_TRY(kiln_esp_sync(esp, ctx));
+    else
+        KILN_TRY(knock(esp, ctx));
+    if (!esp->secure_download)
+        KILN_TRY(kiln_esp_prove(esp, ctx, 0, first_probes(esp)));
     kiln_log(ctx, KILN_LOG_DEBUG, "loader", "rate is %u baud now", (unsigned)baud);
     return KILN_OK;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define HEAD_MAX         64u
+#define FETCH_MAX        6u /* requests that fit into a UART's buffer of 128 bytes */
+#define FETCH_MS         500u
 #define REPLIES_MAX      100 /* stale ones that are passed over */
 #define REG_BATCH        32u
 #define FLASHER_DATA_MAX (REG_BATCH * KILN_ESP_WRITE_REG_LEN)
@@ -224,9 +226,9 @@ enum kiln_status kiln_esp_refused(struct kiln_esp *esp, struct kiln_ctx *ctx,
         if (kiln_sleep_ms(ctx, 200) != KILN_OK || kiln_esp_flush(esp, ctx) != KILN_OK)
             return ctx->error.status;
     }
-    kiln_fail(ctx, KILN_E_NAK, "the %s refused to %s: %s (0x%04x)",
-              esp->stub ? "flasher stub" : "boot ROM", what, text != NULL ? text : "unknown reason",
-              error);
+    kiln_fail_hint(ctx, KILN_E_NAK, KILN_HINT_ESP_REFUSED, "the %s refused to %s: %s (0x%04x)",
+                   esp->stub ? "flasher stub" : "boot ROM", what,
+                   text != NULL ? text : "unknown reason", error);
     return kiln_fail_code(ctx, error);
 }
 
@@ -324,21 +326,110 @@ enum kiln_status kiln_esp_write_reg(struct kiln_esp *esp, struct kiln_ctx *ctx, 
     return kiln_esp_write_regs(esp, ctx, &write, 1);
 }
 
-static enum kiln_status constant_word(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t address,
-                                      uint32_t *out_value)
+static bool is_known(const struct kiln_esp *esp, uint32_t address, uint32_t *out_value)
 {
     for (size_t i = 0; i < esp->word_count; i++) {
         if (esp->word[i].address == address) {
             *out_value = esp->word[i].value;
-            return KILN_OK;
+            return true;
         }
     }
-    KILN_TRY(kiln_esp_read_reg(esp, ctx, address, out_value));
-    if (esp->word_count < KILN_ESP_WORDS_MAX) {
-        esp->word[esp->word_count].address = address;
-        esp->word[esp->word_count].value = *out_value;
-        esp->word_count++;
+    return false;
+}
+
+static void know(struct kiln_esp *esp, uint32_t address, uint32_t value)
+{
+    if (esp->word_count == KILN_ESP_WORDS_MAX)
+        return;
+    esp->word[esp->word_count].address = address;
+    esp->word[esp->word_count].value = value;
+    esp->word_count++;
+}
+
+static enum kiln_status send_reads(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                   const uint32_t *addresses, size_t count)
+{
+    uint64_t saved = kiln_deadline_narrow(ctx, esp->timing.send_ms);
+    size_t len = 0;
+    enum kiln_status status;
+
+    kiln_esp_expect(esp);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t head[KILN_ESP_HEADER_LEN + 4];
+
+        kiln_esp_put_header(head, KILN_ESP_READ_REG, 4, 0);
+        kiln_put_le32(head + KILN_ESP_HEADER_LEN, addresses[i]);
+        len += kiln_slip_encode(head, sizeof head, NULL, 0, esp->tx + len);
     }
+    status = kiln_link_write(esp->link, ctx, esp->tx, len);
+    kiln_deadline_restore(ctx, saved);
+    return status;
+}
+
+/* A few at once. Only if as many replies come as requests went out does each belong to its request. */
+static enum kiln_status fetch_some(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                   const uint32_t *addresses, size_t count)
+{
+    uint64_t saved;
+    uint32_t value[FETCH_MAX];
+    enum kiln_status status = KILN_OK;
+    bool good = true;
+
+    KILN_TRY(send_reads(esp, ctx, addresses, count));
+    saved = kiln_deadline_narrow(ctx, kiln_esp_patience_ms(esp, FETCH_MS));
+    for (size_t i = 0; i < count && status == KILN_OK; i++) {
+        struct kiln_esp_reply reply;
+        unsigned error = 0;
+
+        status = await_reply(esp, ctx, KILN_ESP_READ_REG, &reply);
+        good =
+            good && status == KILN_OK && kiln_esp_judge(&reply, 0, &error) == KILN_ESP_VERDICT_OK;
+        value[i] = good ? reply.value : 0;
+    }
+    kiln_deadline_restore(ctx, saved);
+    if (kiln_esp_may_retry(ctx, status)) {
+        kiln_error_clear(ctx);
+        return KILN_OK;
+    }
+    KILN_TRY(status);
+    if (good)
+        kiln_esp_in_step(esp);
+    for (size_t i = 0; i < count && good; i++)
+        know(esp, addresses[i], value[i]);
+    return KILN_OK;
+}
+
+enum kiln_status kiln_esp_fetch(struct kiln_esp *esp, struct kiln_ctx *ctx,
+                                const uint32_t *addresses, size_t count)
+{
+    uint32_t wanted[FETCH_MAX], value;
+    size_t n = 0;
+
+    /* A stub keeps one request while it works on another and no more; USB has no wire to save. */
+    if (esp->stub || (kiln_link_caps(esp->link) & KILN_LINK_CDC))
+        return KILN_OK;
+    for (size_t i = 0; i < count && !esp->late.open; i++) {
+        bool again = is_known(esp, addresses[i], &value);
+
+        for (size_t k = 0; k < n; k++)
+            again = again || wanted[k] == addresses[i];
+        if (!again)
+            wanted[n++] = addresses[i];
+        if (n == FETCH_MAX || (n > 0 && i + 1 == count)) {
+            KILN_TRY(fetch_some(esp, ctx, wanted, n));
+            n = 0;
+        }
+    }
+    return KILN_OK;
+}
+
+static enum kiln_status constant_word(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t address,
+                                      uint32_t *out_value)
+{
+    if (is_known(esp, address, out_value))
+        return KILN_OK;
+    KILN_TRY(kiln_esp_read_reg(esp, ctx, address, out_value));
+    know(esp, address, *out_value);
     return KILN_OK;
 }
 

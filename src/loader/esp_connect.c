@@ -280,10 +280,11 @@ static enum kiln_status equip_once(struct kiln_esp *esp, struct kiln_ctx *ctx, u
     return KILN_OK;
 }
 
-/* Above the boot rate a refusal may well mean that the request came damaged. */
-static bool line_trouble(struct kiln_ctx *ctx, enum kiln_status status)
+bool kiln_esp_line_trouble(const struct kiln_esp *esp, struct kiln_ctx *ctx,
+                           enum kiln_status status)
 {
-    return kiln_esp_may_retry(ctx, status) || (status == KILN_E_NAK && !kiln_deadline_passed(ctx));
+    return kiln_esp_may_retry(ctx, status) ||
+           (status == KILN_E_NAK && esp->baud > KILN_ESP_BOOT_BAUD && !kiln_deadline_passed(ctx));
 }
 
 enum kiln_status kiln_esp_equip(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
@@ -301,13 +302,16 @@ enum kiln_status kiln_esp_equip(struct kiln_esp *esp, struct kiln_ctx *ctx, uint
     if (status != KILN_OK && kiln_esp_may_retry(ctx, status) &&
         (esp->baud == KILN_ESP_BOOT_BAUD || esp->entered == NULL)) {
         kiln_log(ctx, KILN_LOG_INFO, "loader", "%s; once more", ctx->error.message);
-        KILN_TRY(kiln_esp_resync(esp, ctx));
+        status = kiln_esp_resync(esp, ctx);
+        if (kiln_esp_may_retry(ctx, status) && esp->entered != NULL)
+            status = kiln_esp_find(esp, ctx);
+        KILN_TRY(status);
         status = equip_once(esp, ctx, baud);
     }
     while (status != KILN_OK) {
         bool raised = esp->chip != NULL && esp->baud > KILN_ESP_BOOT_BAUD;
 
-        if (!raised || esp->entered == NULL || !line_trouble(ctx, status))
+        if (!raised || esp->entered == NULL || !kiln_esp_line_trouble(esp, ctx, status))
             return status;
         kiln_esp_note(esp, "%u baud did not work, going down", (unsigned)baud);
         baud = kiln_esp_slower(baud);
@@ -346,13 +350,14 @@ enum kiln_status kiln_esp_recover(struct kiln_esp *esp, struct kiln_ctx *ctx, un
 
     if (status == KILN_OK && esp->stub == stub && esp->flasher == flasher) {
         bool step_down = attempt_no > 1 && slower >= KILN_ESP_BOOT_BAUD &&
-                         (kiln_link_caps(esp->link) & KILN_LINK_BAUD) && esp->stub;
+                         (kiln_link_caps(esp->link) & KILN_LINK_BAUD) &&
+                         (esp->stub || esp->entered != NULL);
 
         if (!step_down)
             return KILN_OK;
         kiln_esp_note(esp, "errors at %u baud, going on with %u", (unsigned)esp->baud,
                       (unsigned)slower);
-        return kiln_esp_change_baud(esp, ctx, slower);
+        return esp->stub ? kiln_esp_change_baud(esp, ctx, slower) : start_over(esp, ctx, slower);
     }
     if (status != KILN_OK && !kiln_esp_may_retry(ctx, status))
         return status;

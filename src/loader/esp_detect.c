@@ -250,10 +250,55 @@ static enum kiln_status power_flash(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return KILN_OK;
 }
 
+struct words {
+    uint32_t address[KILN_ESP_WORDS_MAX];
+    size_t count;
+};
+
+static void want_bits(struct words *words, const struct kiln_esp_bits *bits)
+{
+    if (bits->width > 0 && words->count < KILN_ARRAY_LEN(words->address))
+        words->address[words->count++] = bits->reg;
+}
+
+static void want_value(struct words *words, const struct kiln_esp_value *value)
+{
+    for (size_t i = 0; i < KILN_ESP_PARTS; i++)
+        want_bits(words, &value->part[i]);
+}
+
+/* What tells who the chip is and how far it is locked. */
+static enum kiln_status fetch_identity(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    const struct kiln_esp_facts *facts = esp->facts;
+    struct words words = {.address = {facts->mac, facts->mac + 4}, .count = 2};
+
+    want_value(&words, &facts->major);
+    want_value(&words, &facts->minor);
+    want_value(&words, &facts->variant);
+    want_bits(&words, &facts->rom_clock.field);
+    want_bits(&words, &facts->rom_clock.field2);
+    for (const struct kiln_esp_feature *row = facts->extra; row != NULL && row->text != NULL; row++)
+        want_bits(&words, &row->field);
+    want_bits(&words, &facts->secure_boot_v1);
+    if (!esp->has_security) {
+        want_bits(&words, &facts->secure_boot);
+        want_bits(&words, &facts->crypt_count);
+    }
+    return kiln_esp_fetch(esp, ctx, words.address, words.count);
+}
+
 enum kiln_status kiln_esp_settle(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
+    uint8_t mac[8];
+    size_t mac_len;
+
     if (esp->secure_download)
         return KILN_OK;
+    /* At the rate that holds for sure. */
+    KILN_TRY(fetch_identity(esp, ctx));
+    KILN_TRY(
+        kiln_esp_spare(esp, ctx, kiln_esp_mac(esp, ctx, mac, &mac_len), "MAC address not known"));
     KILN_TRY(kiln_esp_spare(esp, ctx, read_revision(esp, ctx), "revision not known"));
     KILN_TRY(kiln_esp_spare(esp, ctx, kiln_esp_crystal(esp, ctx, &esp->info.crystal_mhz),
                             "crystal not known"));

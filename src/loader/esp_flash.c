@@ -25,8 +25,8 @@ enum kiln_status kiln_esp_check_range(struct kiln_esp *esp, struct kiln_ctx *ctx
                                       uint64_t len)
 {
     if (!esp->has_flash)
-        return kiln_fail(ctx, KILN_E_UNSUPPORTED, "the SPI flash does not answer (id %06x)",
-                         (unsigned)esp->flash_id);
+        return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_FLASH_SILENT,
+                              "the SPI flash does not answer (id %06x)", (unsigned)esp->flash_id);
     if (address > esp->flash_size || len > esp->flash_size - address) {
         kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_FLASH_TOO_SMALL,
                        "0x%llx bytes at 0x%llx do not fit into the flash of 0x%llx bytes",
@@ -66,6 +66,7 @@ static enum kiln_status begin(struct kiln_esp *esp, struct kiln_ctx *ctx, uint8_
     const uint32_t words[5] = {size, blocks, block, (uint32_t)address, encrypted};
     bool four = !esp->stub && (esp->facts->flags & KILN_ESP_BEGIN_4_WORDS);
 
+    esp->touched = esp->touched || !esp->stub;
     return kiln_esp_words(
         esp, ctx, op, words, four ? 4 : 5,
         kiln_esp_time_for(esp, esp->stub ? 0 : esp->timing.erase_per_mb_ms, covers),
@@ -107,6 +108,7 @@ static enum kiln_status erase_piece(struct kiln_esp *esp, struct kiln_ctx *ctx, 
     const uint32_t words[2] = {(uint32_t)address, (uint32_t)len};
     uint32_t size;
 
+    esp->touched = esp->touched || esp->stub;
     if (esp->flasher)
         return kiln_esp_flasher_erase(esp, ctx, address, len);
     if (esp->stub)
@@ -131,6 +133,8 @@ static enum kiln_status erase_range(struct kiln_esp *esp, struct kiln_ctx *ctx, 
         uint64_t stop = KILN_MIN(kiln_round_down(address + ERASE_STRIDE, ERASE_STRIDE), end);
         enum kiln_status status = KILN_OK;
 
+        if (end - stop == KILN_ESP_FLASH_PAGE)
+            stop = end; /* not every ROM erases one by itself */
         for (unsigned i = 1; i <= STREAM_TRIES; i++) {
             status = erase_piece(esp, ctx, address, stop - address);
             if (!kiln_esp_may_retry(ctx, status) || i == STREAM_TRIES)
@@ -166,6 +170,7 @@ enum kiln_status kiln_esp_erase_all(struct kiln_loader *self, struct kiln_ctx *c
     KILN_TRY(kiln_esp_stub_now(esp, ctx));
     if (!esp->stub || esp->flasher)
         return erase_range(esp, ctx, 0, esp->flash_size, NULL, 0);
+    esp->touched = true;
     return kiln_esp_words(esp, ctx, KILN_ESP_ERASE_FLASH, NULL, 0, esp->timing.erase_all_ms,
                           "erase the whole flash");
 }
@@ -238,6 +243,7 @@ static enum kiln_status send_block(struct kiln_esp *esp, struct kiln_ctx *ctx, u
                                        .what = "write the flash"};
     enum kiln_status status = KILN_OK;
 
+    esp->touched = true;
     kiln_esp_put_words(head, words, 4);
     for (unsigned i = 0; i < esp->timing.block_tries; i++) {
         status = kiln_esp_command(esp, ctx, &call);
@@ -351,7 +357,7 @@ static enum kiln_status write_stream(struct kiln_esp *esp, struct kiln_ctx *ctx,
         if (status != KILN_OK)
             break;
     }
-    if (status == KILN_E_NAK && ctx->error.hint == KILN_HINT_NONE)
+    if (status == KILN_E_NAK)
         ctx->error.hint = KILN_HINT_RETRY_WRITE;
     free(stream->zlib);
     stream->zlib = NULL;
@@ -390,6 +396,25 @@ static size_t data_run(uint64_t address, const uint8_t *bytes, size_t len)
         n += blank + (n + blank < limit ? KILN_ESP_FLASH_PAGE : 0);
     }
     return KILN_MIN(n, limit);
+}
+
+/* How much of a range makes one stream or one blank. Where the ROM erases two pages at least, none is left by itself. */
+static size_t piece(const struct kiln_esp *esp, uint64_t address, const uint8_t *bytes, size_t len,
+                    bool *out_blank)
+{
+    size_t blank = blank_run(bytes, len);
+    size_t n;
+
+    *out_blank = blank == len || blank >= BLANK_MIN;
+    n = *out_blank ? blank : data_run(address, bytes, len);
+    if (!esp->stub && (esp->facts->flags & KILN_ESP_ERASE_BUG)) {
+        if (n == KILN_ESP_FLASH_PAGE && len > n)
+            n += KILN_ESP_FLASH_PAGE;
+        if (len - n == KILN_ESP_FLASH_PAGE)
+            n = n > 2u * KILN_ESP_FLASH_PAGE ? n - KILN_ESP_FLASH_PAGE : len;
+        *out_blank = *out_blank && n <= blank;
+    }
+    return n;
 }
 
 /* Only within the last page: what is not sent at all the stub does not erase. A ROM erases by the size it
@@ -470,6 +495,7 @@ static enum kiln_status write_by_flasher(struct kiln_esp *esp, struct kiln_ctx *
     status = deflate_all(esp, ctx, bytes, &stream, &deflated);
     for (unsigned i = 1; status == KILN_OK && *out_done; i++) {
         *wire += stream.deflated_len;
+        esp->touched = true;
         status = kiln_esp_flasher_write(esp, ctx, &stream, progress);
         if (i == STREAM_TRIES || !stream_may_retry(ctx, status, i))
             break;
@@ -479,7 +505,7 @@ static enum kiln_status write_by_flasher(struct kiln_esp *esp, struct kiln_ctx *
         *out_done = esp->flasher;
     }
     free(deflated);
-    if (status == KILN_E_NAK && ctx->error.hint == KILN_HINT_NONE)
+    if (status == KILN_E_NAK)
         ctx->error.hint = KILN_HINT_RETRY_WRITE;
     return status == KILN_OK ? KILN_OK : failed_at(ctx, address, "writing from");
 }
@@ -507,14 +533,14 @@ enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx, u
             return KILN_OK;
     }
     while (at < len) {
-        size_t n = blank_run(bytes + at, len - at);
+        bool blank;
+        size_t n = piece(esp, address + at, bytes + at, len - at, &blank);
         struct stream stream = {
             .address = address + at, .form = form, .done_before = at, .progress = progress};
 
-        if (n == len - at || n >= BLANK_MIN) {
+        if (blank) {
             KILN_TRY(erase_range(esp, ctx, address + at, n, progress, at));
         } else {
-            n = data_run(address + at, bytes + at, len - at);
             stream.bytes = bytes + at;
             stream.covers = n;
             stream.len = without_blank_tail(esp, bytes + at, n);

@@ -8,9 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ATTACH_TRIES 6u /* each from the second on at a lower rate */
+
 static const struct kiln_target_info *info(const struct kiln_loader *self)
 {
     return &((const struct kiln_esp *)self)->info;
+}
+
+static bool untouched(const struct kiln_loader *self)
+{
+    return !((const struct kiln_esp *)self)->touched;
 }
 
 static void dispose(struct kiln_loader *self)
@@ -41,6 +48,7 @@ static const struct kiln_loader_ops ops = {
     .write_memory = kiln_esp_write_memory,
     .run_memory = kiln_esp_run_memory,
     .details = kiln_esp_details,
+    .untouched = untouched,
     .info = info,
     .free = dispose,
 };
@@ -146,6 +154,12 @@ static enum kiln_status attach(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     enum kiln_status status = kiln_esp_attach(esp, ctx);
 
+    for (unsigned i = 1; i < ATTACH_TRIES && kiln_esp_line_trouble(esp, ctx, status); i++) {
+        kiln_log(ctx, KILN_LOG_INFO, "loader", "%s; once more", ctx->error.message);
+        status = kiln_esp_recover(esp, ctx, i);
+        if (status == KILN_OK)
+            status = kiln_esp_attach(esp, ctx);
+    }
     if (status != KILN_OK) {
         KILN_TRY(kiln_esp_spare(esp, ctx, status, "flash not connected"));
         esp->has_flash = false;

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* SPI_USR_REG and its neighbours, the same bits in all generations. */
@@ -219,10 +220,9 @@ static enum kiln_status find_size(struct kiln_esp *esp, struct kiln_ctx *ctx)
     id = esp->flash_id;
     if (esp->options.flash_size == 0 && (id == 0 || id == 0xffffff || id == 0xffff3f)) {
         esp->has_flash = false;
-        kiln_esp_note(esp,
-                      "the SPI flash does not answer (id %06x): no flash, or its wiring or "
-                      "supply is bad",
-                      (unsigned)id);
+        snprintf(esp->info.no_memory, sizeof esp->info.no_memory,
+                 "the SPI flash does not answer (id %06x)", (unsigned)id);
+        kiln_esp_note(esp, "%s: no flash, or its wiring or supply is bad", esp->info.no_memory);
         return KILN_OK;
     }
     if (esp->flash_size == 0)

@@ -54,12 +54,14 @@ static enum kiln_status next_sync(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
 {
     uint64_t saved = kiln_deadline_narrow(ctx, timeout_ms);
     enum kiln_status status = KILN_OK;
+    unsigned error;
     bool found = false;
 
     for (int i = 0; i < FRAMES_MAX && status == KILN_OK && !found; i++) {
         status = kiln_esp_next_frame(esp, ctx, timeout_ms, "synchronise");
         found = status == KILN_OK && kiln_esp_parse_reply(esp->rx.frame, esp->rx.len, out_reply) &&
-                out_reply->op == KILN_ESP_SYNC;
+                out_reply->op == KILN_ESP_SYNC &&
+                kiln_esp_judge(out_reply, 0, &error) == KILN_ESP_VERDICT_OK;
     }
     kiln_deadline_restore(ctx, saved);
     if (status != KILN_OK)

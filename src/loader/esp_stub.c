@@ -182,10 +182,21 @@ static uint64_t good_for_rom(const struct kiln_esp *esp)
 
 enum kiln_status kiln_esp_stub_for(struct kiln_esp *esp, struct kiln_ctx *ctx, uint64_t bytes)
 {
+    enum kiln_status status;
+
     if (!esp->deferred)
         return KILN_OK;
     esp->rom_work += bytes;
-    return esp->rom_work <= good_for_rom(esp) ? KILN_OK : kiln_esp_stub_now(esp, ctx);
+    if (esp->rom_work > good_for_rom(esp))
+        return kiln_esp_stub_now(esp, ctx);
+    if (esp->rom_proven || esp->baud <= KILN_ESP_BOOT_BAUD)
+        return KILN_OK;
+    status = kiln_esp_prove(esp, ctx, KILN_ESP_FIRST_PROBES, KILN_ESP_PROBES);
+    esp->rom_proven = status == KILN_OK;
+    if (!kiln_esp_may_retry(ctx, status))
+        return status;
+    kiln_error_clear(ctx);
+    return kiln_esp_stub_now(esp, ctx); /* which goes down with the rate */
 }
 
 enum kiln_status kiln_esp_prepare(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t bytes)

@@ -74,6 +74,7 @@ struct kiln_target_info {
     unsigned caps;       /* KILN_CAP_* of this device with this loader */
     int32_t revision;    /* of an ESP chip, major * 100 + minor; -1 if not known */
     bool read_protected; /* flash cannot be read, writing may need an unprotect */
+    char no_memory[80];  /* why there is no region, "" where the device just has none */
     char notes[1024];    /* what was assumed and why, '\n' between lines */
 };
 
@@ -230,6 +231,10 @@ struct kiln_loader_ops {
      * refusal noted in `info`, if the options are tolerant). May be NULL. */
     enum kiln_status (*details)(struct kiln_loader *self, struct kiln_ctx *ctx,
                                 struct kiln_details *out_details);
+
+    /* True while nothing that was asked of the device can have changed its memory, whatever op has begun. NULL: an op
+     * that has begun may have. */
+    bool (*untouched)(const struct kiln_loader *self);
 
     /* What is known of the device; valid as long as the loader. */
     const struct kiln_target_info *(*info)(const struct kiln_loader *self);

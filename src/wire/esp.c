@@ -66,6 +66,8 @@ enum kiln_esp_verdict kiln_esp_judge(const struct kiln_esp_reply *reply, size_t 
         return short_reply ? KILN_ESP_VERDICT_SHORT : KILN_ESP_VERDICT_OK;
     if (short_reply && reply->body_len > 4)
         return KILN_ESP_VERDICT_SHORT; /* part of a payload, not a status */
+    if (status[0] != 1 && status[0] < 0xc0)
+        return KILN_ESP_VERDICT_SHORT; /* no status that a ROM or a stub has */
     *out_error = status_at(status);
     return KILN_ESP_VERDICT_ERROR;
 }

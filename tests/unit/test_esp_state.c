@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a job says about the board after it failed, held against the flash of the simulated board: what is called
+ * untouched has not changed, what is called verified is there. Fails if a refusal before the first change is told as a
+ * firmware that is half there, or the other way round.
+ */
+#include "job/job_internal.h"
+
+#include "base/bytes.h"
+#include "sim/sim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define AT    0x10000u
+#define SMALL 4096u
+#define LARGE 30000u
+
+struct outcome {
+    struct kiln_event_result result;
+    struct kiln_error error;
+    char notes[512];
+    bool changed, complete;
+};
+
+static struct kiln_image *make_image(uint8_t *bytes, size_t len)
+{
+    struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+    struct kiln_image *image;
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)(i * 37 + i / 256 + 1);
+    options.address = AT;
+    options.raw = true;
+    assert_int_equal(kiln_image_parse("data", bytes, len, &options, &image, NULL), KILN_OK);
+    return image;
+}
+
+static void take_events(struct kiln_job *job, struct outcome *out)
+{
+    struct kiln_event event;
+
+    while (kiln_job_next_event(job, &event, 0)) {
+        if (event.kind == KILN_EVENT_NOTE)
+            snprintf(out->notes, sizeof out->notes, "%s", event.text);
+        if (event.kind != KILN_EVENT_RESULT)
+            continue;
+        out->result = *event.result;
+        if (event.result->error != NULL)
+            out->error = *event.result->error;
+    }
+}
+
+static void attempt(const char *board, enum kiln_verb verb, bool rom, size_t len,
+                    struct outcome *out)
+{
+    struct kiln_request request = KILN_REQUEST_INIT;
+    static uint8_t bytes[LARGE];
+    struct kiln_image *image = make_image(bytes, len);
+    const struct kiln_image *images[] = {image};
+    struct kiln_virtual_clock clock;
+    struct kiln_sim_knobs knobs;
+    struct kiln_job_hooks hooks = {.clock = &clock.base};
+    struct kiln_job *job;
+    struct kiln_ctx ctx;
+    uint8_t *flash, *before;
+    size_t size;
+
+    memset(out, 0, sizeof *out);
+    kiln_virtual_clock_init(&clock);
+    kiln_ctx_init(&ctx, &clock.base);
+    assert_int_equal(kiln_sim_knobs_parse(&ctx, board, &knobs), KILN_OK);
+    assert_int_equal(kiln_sim_board_find(knobs.board)->make_uart(&ctx, &knobs, &hooks.uart),
+                     KILN_OK);
+    flash = (uint8_t *)(uintptr_t)hooks.uart->ops->flash(hooks.uart, &size);
+    memset(flash + AT, 0x55, 0x10000);
+    before = malloc(size);
+    memcpy(before, flash, size);
+    request.verb = verb;
+    request.device = "sim";
+    request.loader = rom ? KILN_LOADER_ROM : KILN_LOADER_STUB;
+    request.address = AT;
+    request.length = kiln_round_up(len, 4096);
+    if (verb == KILN_VERB_FLASH) {
+        request.images = images;
+        request.image_count = 1;
+    }
+    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
+    kiln_job_run_here(job);
+    take_events(job, out);
+    out->changed = memcmp(before, flash, size) != 0;
+    out->complete = memcmp(flash + AT, bytes, len) == 0;
+    kiln_job_free(job);
+    hooks.uart->ops->free(hooks.uart);
+    kiln_image_free(image);
+    free(before);
+}
+
+static void check_truth(const char *board, enum kiln_verb verb, const struct outcome *out)
+{
+    enum kiln_device_state state = out->result.state;
+
+    if (state == KILN_STATE_UNTOUCHED && out->changed)
+        fail_msg("%s, verb %d: changed and called untouched (%s)", board, verb, out->error.message);
+    if (state == KILN_STATE_VERIFIED && !out->complete)
+        fail_msg("%s, verb %d: called verified and is not there", board, verb);
+    if (out->result.status != KILN_OK && out->error.message[0] == '\0')
+        fail_msg("%s, verb %d: an error without words", board, verb);
+    if (out->result.status == KILN_E_REFUSED && out->changed)
+        fail_msg("%s, verb %d: refused after a change", board, verb);
+}
+
+static void what_is_said_is_so(void **state)
+{
+    static const char *const boards[] = {"esp32", "esp32c3", "esp8266"};
+    static const char *const faults[] = {"refuse", "unplug", "cut"};
+    unsigned touched = 0, untouched = 0;
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(boards) * KILN_ARRAY_LEN(faults) * 4; i++)
+        for (unsigned at = 0; at < 70; at += 1 + at / 16) {
+            enum kiln_verb verb = i % 2 != 0 ? KILN_VERB_ERASE : KILN_VERB_FLASH;
+            struct outcome out;
+            char board[64];
+
+            snprintf(board, sizeof board, "%s?%s=%u", boards[i / 12], faults[i / 4 % 3], at);
+            attempt(board, verb, i / 2 % 2 != 0, LARGE, &out);
+            check_truth(board, verb, &out);
+            touched += out.result.status != KILN_OK && out.changed;
+            untouched += out.result.status != KILN_OK && !out.changed;
+        }
+    assert_true(touched > 20 && untouched > 20);
+}
+
+/* Its ROM erases two sectors at least. */
+static void a_refused_sector_is_as_it_was(void **state)
+{
+    static const enum kiln_verb verbs[] = {KILN_VERB_FLASH, KILN_VERB_ERASE};
+    struct outcome out;
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(verbs); i++) {
+        attempt("esp8266", verbs[i], true, SMALL, &out);
+        assert_int_equal(out.result.status, KILN_E_REFUSED);
+        assert_int_equal(out.error.hint, KILN_HINT_WITH_STUB);
+        assert_int_equal(out.result.state, KILN_STATE_UNTOUCHED);
+        assert_false(out.changed);
+    }
+    attempt("esp8266", KILN_VERB_FLASH, false, SMALL, &out);
+    assert_int_equal(out.result.state, KILN_STATE_VERIFIED);
+}
+
+static void a_dead_flash_is_named(void **state)
+{
+    static const enum kiln_verb verbs[] = {KILN_VERB_FLASH, KILN_VERB_ERASE, KILN_VERB_READ};
+    struct outcome out;
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(verbs); i++) {
+        attempt("esp32?variant=dead-flash", verbs[i], false, LARGE, &out);
+        assert_int_equal(out.result.status, KILN_E_UNSUPPORTED);
+        assert_non_null(strstr(out.error.message, "the SPI flash does not answer"));
+        assert_int_equal(out.error.hint, KILN_HINT_FLASH_SILENT);
+        assert_int_equal(out.result.state, KILN_STATE_UNTOUCHED);
+    }
+}
+
+/* A sector that cannot be programmed: all was sent, and the firmware is not there. */
+static void what_does_not_compare_is_no_firmware(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    attempt("esp32?badsector=0x12000", KILN_VERB_FLASH, false, LARGE, &out);
+    assert_int_equal(out.result.status, KILN_E_VERIFY);
+    assert_int_equal(out.result.state, KILN_STATE_PARTIAL);
+}
+
+static void a_silent_board_is_not_called_ready(void **state)
+{
+    struct outcome out;
+
+    (void)state;
+    attempt("esp32?cut=3", KILN_VERB_FLASH, false, LARGE, &out);
+    assert_int_equal(out.result.status, KILN_E_TIMEOUT);
+    assert_int_equal(out.result.state, KILN_STATE_PARTIAL);
+    assert_null(strstr(out.result.board_note, "ready"));
+}
+
+/* No board answers above some rate: the work goes on below it, and the board is still the right one. */
+static void a_bad_cable_costs_time_only(void **state)
+{
+    static const unsigned limits[] = {115200, 230400, 460800, 921600};
+    struct outcome out;
+
+    (void)state;
+    for (unsigned i = 0; i < KILN_ARRAY_LEN(limits) * 24; i++) {
+        char board[64];
+
+        snprintf(board, sizeof board, "esp32?baudmax=%u&seed=%u", limits[i % 4], i + 1);
+        attempt(board, KILN_VERB_FLASH, i % 3 == 2, i % 5 == 4 ? LARGE : SMALL, &out);
+        if (out.result.status != KILN_OK)
+            fail_msg("%s: %s", board, out.error.message);
+        assert_int_equal(out.result.state, KILN_STATE_VERIFIED);
+        assert_true(out.complete);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_said_is_so),
+        cmocka_unit_test(a_refused_sector_is_as_it_was),
+        cmocka_unit_test(a_dead_flash_is_named),
+        cmocka_unit_test(what_does_not_compare_is_no_firmware),
+        cmocka_unit_test(a_silent_board_is_not_called_ready),
+        cmocka_unit_test(a_bad_cable_costs_time_only),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
