@@ -349,21 +349,15 @@ static void know(struct kiln_esp *esp, uint32_t address, uint32_t value)
 static enum kiln_status send_reads(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                    const uint32_t *addresses, size_t count)
 {
-    uint64_t saved = kiln_deadline_narrow(ctx, esp->timing.send_ms);
-    size_t len = 0;
-    enum kiln_status status;
-
     kiln_esp_expect(esp);
     for (size_t i = 0; i < count; i++) {
         uint8_t head[KILN_ESP_HEADER_LEN + 4];
 
         kiln_esp_put_header(head, KILN_ESP_READ_REG, 4, 0);
         kiln_put_le32(head + KILN_ESP_HEADER_LEN, addresses[i]);
-        len += kiln_slip_encode(head, sizeof head, NULL, 0, esp->tx + len);
+        KILN_TRY(write_frame(esp, ctx, head, sizeof head, NULL, 0));
     }
-    status = kiln_link_write(esp->link, ctx, esp->tx, len);
-    kiln_deadline_restore(ctx, saved);
-    return status;
+    return KILN_OK;
 }
 
 /* A few at once. Only if as many replies come as requests went out does each belong to its request. */

@@ -155,7 +155,7 @@ static enum kiln_status attach(struct kiln_esp *esp, struct kiln_ctx *ctx)
     enum kiln_status status = kiln_esp_attach(esp, ctx);
 
     for (unsigned i = 1; i < ATTACH_TRIES && kiln_esp_line_trouble(esp, ctx, status); i++) {
-        kiln_log(ctx, KILN_LOG_INFO, "loader", "%s; once more", ctx->error.message);
+        kiln_esp_note(esp, "%s; asked again", ctx->error.message);
         status = kiln_esp_recover(esp, ctx, i);
         if (status == KILN_OK)
             status = kiln_esp_attach(esp, ctx);
