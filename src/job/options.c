@@ -494,6 +494,26 @@ static enum kiln_status take_extent(struct kiln_job *job, const struct kiln_plan
                      (unsigned long long)extent->address);
 }
 
+/* Would a byte be level 2 on any part that keeps its RDP there? Asked where it is not known which part it is. */
+static bool may_be_level_2(const struct kiln_job_options *self)
+{
+    const struct kiln_stm32_options *layout;
+
+    for (size_t i = 0; (layout = kiln_stm32_options_at(i)) != NULL; i++) {
+        const struct kiln_stm32_option *rdp = kiln_stm32_option_named(layout, "RDP");
+
+        for (size_t a = 0; rdp != NULL && layout->level2 != 0 && a < self->area_count; a++) {
+            const struct area *area = &self->area[a];
+            uint64_t off = layout->address + rdp->at - area->address; /* huge if before it */
+
+            if (off < area->len && self->wanted[area->at + off] == layout->level2 &&
+                self->raw[area->at + off] != layout->level2)
+                return true;
+        }
+    }
+    return false;
+}
+
 enum kiln_status kiln_job_options_plan(struct kiln_job *job)
 {
     const struct kiln_job_options *self;
@@ -507,7 +527,8 @@ enum kiln_status kiln_job_options_plan(struct kiln_job *job)
     self = job->options;
     if (!any || memcmp(self->raw, self->wanted, RAW_MAX) == 0)
         return KILN_OK;
-    if (self->layout != NULL && level_of(self, self->wanted) == 2 && level_of(self, self->raw) < 2)
+    if (self->layout != NULL ? level_of(self, self->wanted) == 2 && level_of(self, self->raw) < 2
+                             : may_be_level_2(self))
         return kiln_fail(&job->ctx, KILN_E_REFUSED,
                          "the file would set read-out protection level 2, which cannot be undone "
                          "by anyone; who means it says `kiln flash --set RDP=level2-for-ever`");

@@ -178,6 +178,20 @@ static enum kiln_status check_pages(struct kiln_job *job, const struct kiln_regi
     return kiln_fail_at(&job->ctx, from);
 }
 
+static enum kiln_status check_special(struct kiln_job *job, const struct kiln_region *region,
+                                      uint64_t at)
+{
+    if (job->request.force || (region->flags & (KILN_REGION_OPTION | KILN_REGION_ONCE)) == 0)
+        return KILN_OK;
+    (void)kiln_fail_hint(
+        &job->ctx, KILN_E_REFUSED, KILN_HINT_FORCE, "0x%08llx lies in %s, which %s",
+        (unsigned long long)at,
+        (region->flags & KILN_REGION_ONCE) != 0 ? "one-time memory" : "the option bytes",
+        (region->flags & KILN_REGION_ONCE) != 0 ? "can only be written"
+                                                : "can lock the chip for ever when they are empty");
+    return kiln_fail_at(&job->ctx, at);
+}
+
 static enum kiln_status check_range(struct kiln_job *job, uint64_t from, uint64_t end)
 {
     while (from < end) {
@@ -185,6 +199,7 @@ static enum kiln_status check_range(struct kiln_job *job, uint64_t from, uint64_
         uint64_t stop;
 
         KILN_TRY(part_in_region(job, from, end, KILN_REGION_ERASE, &region, &stop));
+        KILN_TRY(check_special(job, region, from));
         KILN_TRY(check_pages(job, region, from, stop));
         from = stop;
     }

@@ -16,12 +16,20 @@
 
 #define FULL_ACCESS (KILN_DFUSE_MAY_READ | KILN_DFUSE_MAY_ERASE | KILN_DFUSE_MAY_WRITE)
 
+#define OPTION_BYTES_SIZE 64u /* at most, of all parts' first bank */
+
 struct main_flash {
     struct dfu_candidates parts;
     const struct kiln_chip *given; /* what the user says it is */
     uint8_t erased;
     bool alt_found; /* a setting is the one the user wants */
     char names[DFU_ALT_NAMES_MAX];
+    /* What the device's own strings call option bytes or one-time memory, whatever is used instead of them. */
+    struct special {
+        uint64_t start, size;
+        uint8_t flags;
+    } special[KILN_REGION_MAX];
+    size_t special_count;
 };
 
 /* ---- one layout ---- */
@@ -272,23 +280,55 @@ static void name_parts(struct kiln_dfu *self, const struct dfu_candidates *parts
     }
 }
 
+static bool reaches(const struct kiln_region *region, uint64_t start, uint64_t size)
+{
+    return region->start < start + size && start < region->start + region->size;
+}
+
 /* Memory whose string gives it another name or none is what the parts have at its address. Where they differ in
  * how much is programmed together, the most counts. */
 static void flag_by_address(struct kiln_region *region, const struct kiln_stm32_facts *facts)
 {
-    if (facts->otp != 0 && region->start - facts->otp < facts->otp_size) {
+    if (facts->otp != 0 && reaches(region, facts->otp, facts->otp_size)) {
         region->flags |= KILN_REGION_ONCE;
         region->unit = KILN_MAX(region->unit, facts->otp_unit);
-    } else if (facts->option_bytes != 0 && region->start == facts->option_bytes) {
+    } else if (facts->option_bytes != 0 &&
+               reaches(region, facts->option_bytes, OPTION_BYTES_SIZE)) {
         region->flags |= flags_of("Option Bytes", region->access);
     }
 }
 
-static void use_parts(struct kiln_dfu *self, struct dfu_candidates *parts)
+static void flag_by_parts(struct kiln_dfu *self, const struct dfu_candidates *parts)
 {
     for (size_t r = 0; r < self->info.region_count; r++)
         for (size_t i = 0; i < parts->count; i++)
             flag_by_address(&self->info.region[r], parts->item[i].chip->stm32);
+}
+
+/* A layout that was given says nothing of what it covers: that is known from the device's own strings, and of an
+ * STM32 whose pages are no part's from all parts. */
+static void flag_given(struct kiln_dfu *self, const struct main_flash *flash)
+{
+    struct dfu_candidates *all;
+
+    for (size_t r = 0; r < self->info.region_count; r++)
+        for (size_t i = 0; i < flash->special_count; i++)
+            if (reaches(&self->info.region[r], flash->special[i].start, flash->special[i].size))
+                self->info.region[r].flags |= flash->special[i].flags;
+    if (flash->parts.count > 0 ||
+        (flash->given == NULL && (self->quirks & KILN_DFU_QUIRK_STM32) == 0))
+        return;
+    all = calloc(1, sizeof *all);
+    if (all == NULL)
+        return;
+    dfu_parts_match(&(struct kiln_dfuse_layout){.count = 0}, all);
+    flag_by_parts(self, all);
+    free(all);
+}
+
+static void use_parts(struct kiln_dfu *self, struct dfu_candidates *parts)
+{
+    flag_by_parts(self, parts);
     for (size_t i = 0; i < self->info.region_count; i++)
         if ((self->info.region[i].flags & KILN_REGION_OPTION) != 0) {
             dfu_parts_keep_option_bytes(parts, self->info.region[i].start);
@@ -324,6 +364,18 @@ static enum kiln_status read_text(struct kiln_dfu *self, struct kiln_ctx *ctx,
     return KILN_OK;
 }
 
+static void remember_special(struct main_flash *flash, const struct kiln_dfuse_layout *layout)
+{
+    for (size_t i = 0; i < layout->count && flash->special_count < KILN_REGION_MAX; i++) {
+        const struct kiln_dfuse_segment *s = &layout->segment[i];
+        uint8_t flags = flags_of(layout->name, s->access);
+
+        if (flags != 0)
+            flash->special[flash->special_count++] =
+                (struct special){s->start, s->count * s->page, flags};
+    }
+}
+
 static enum kiln_status add_alt(struct kiln_dfu *self, struct kiln_ctx *ctx,
                                 const struct kiln_loader_options *options, size_t index,
                                 struct main_flash *flash)
@@ -334,6 +386,7 @@ static enum kiln_status add_alt(struct kiln_dfu *self, struct kiln_ctx *ctx,
 
     KILN_TRY(read_text(self, ctx, alt, text));
     (void)kiln_dfuse_layout_parse(text, sizeof text, &layout);
+    remember_special(flash, &layout);
     dfu_add_alt_name(flash->names, sizeof flash->names, alt->alt,
                      layout.name[0] != '\0' ? layout.name : text);
     if (!dfu_alt_is_wanted(options, alt->alt, layout.name))
@@ -379,6 +432,7 @@ enum kiln_status dfuse_find_regions(struct kiln_dfu *self, struct kiln_ctx *ctx,
                                 self->info.notes[0] != '\0' ? ": " : "", self->info.notes);
     if (status == KILN_OK) {
         use_parts(self, &flash->parts);
+        flag_given(self, flash);
         qsort(self->info.region, self->info.region_count, sizeof self->info.region[0], by_start);
     }
     free(flash);

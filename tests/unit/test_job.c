@@ -408,6 +408,94 @@ static void nothing_is_announced_that_is_refused(void **state)
     }
 }
 
+/* Whatever way a file takes there: a layout of the user's own, one setting alone, a part that is not known. */
+static void no_layout_hides_what_is_for_ever(void **state)
+{
+    static const struct {
+        const char *board, *layout, *alt, *chip;
+        uint64_t address;
+    } rows[] = {
+        {"stm32f405", NULL, NULL, NULL, 0x1fff7800},
+        {"stm32f405", NULL, "2", NULL, 0x1fff7800},
+        {"stm32f405", NULL, "1", NULL, 0x1fffc000},
+        {"stm32f405", "@Flash/0x1FFF7800/1*512 g", NULL, NULL, 0x1fff7800},
+        {"stm32f405", "@Flash/0x1FFF7800/1*512 g", "0", NULL, 0x1fff7800},
+        {"stm32f405", "@Flash/0x1FFF7800/1*512 g", NULL, "stm32f405", 0x1fff7800},
+        {"stm32f405", "@Flash/0x1FFF7000/1*4Kg", NULL, NULL, 0x1fff7000}, /* begins before it */
+        {"stm32f405", "@Flash/0x1FFFC008/1*8 g", NULL, NULL, 0x1fffc008},
+        {"stm32f405", "@Flash/0x08000000/4*16Kg,1*64Kg,7*128Kg/0x1FFFC000/1*16 g", NULL, NULL,
+         0x1fffc000},
+        {"stm32f405", "@Flash/0x08000000/3*1Kg/0x1FFFC000/1*16 g", NULL, NULL, 0x1fffc000},
+        {"stm32g474", "@Flash/0x1FFFF800/1*48 g", NULL, NULL, 0x1ffff800}, /* the second bank */
+        {"gd32vf103", "@Flash/0x1FFFF800/1*16 g", NULL, NULL, 0x1ffff800},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        static const uint8_t bytes[8] = {0x55, 0xaa};
+        struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+        struct bench bench;
+
+        plug_in(&bench, rows[i].board);
+        bench.request.layout = rows[i].layout;
+        bench.request.alt = rows[i].alt;
+        bench.request.chip = rows[i].chip;
+        options.address = rows[i].address;
+        options.raw = true;
+        assert_int_equal(kiln_image_parse("some.bin", bytes, sizeof bytes, &options,
+                                          &bench.images[bench.image_count++], NULL),
+                         KILN_OK);
+        if (run(&bench, KILN_VERB_FLASH) != KILN_E_REFUSED)
+            fail_msg("row %zu is written: %s", i, bench.message);
+        assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+        unplug(&bench);
+    }
+}
+
+/* Not with all that says yes: force, a layout under which nobody knows what the bytes are, only some of them. */
+static void no_file_locks_a_chip_for_ever(void **state)
+{
+    static const char *const layouts[] = {NULL, "@Mine/0x1FFFC000/1*16 g",
+                                          "@Mine/0x1FFFC001/1*1 g"};
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(layouts); i++) {
+        struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
+        struct bench bench;
+        uint8_t bytes[16];
+
+        memset(bytes, 0xff, sizeof bytes);
+        bytes[1] = 0xcc;
+        plug_in(&bench, "stm32f405");
+        bench.request.force = true;
+        bench.request.layout = layouts[i];
+        options.raw = true;
+        options.address = i < 2 ? 0x1fffc000 : 0x1fffc001;
+        assert_int_equal(kiln_image_parse("some.bin", i < 2 ? bytes : bytes + 1, i < 2 ? 16 : 1,
+                                          &options, &bench.images[bench.image_count++], NULL),
+                         KILN_OK);
+        if (run(&bench, KILN_VERB_FLASH) != KILN_E_REFUSED)
+            fail_msg("row %zu is written: %s", i, bench.message);
+        assert_non_null(strstr(bench.message, "level 2"));
+        assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
+        unplug(&bench);
+    }
+}
+
+static void option_bytes_are_not_erased(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "gd32vf103"); /* whose string says that they can be */
+    bench.request.region = "Option Bytes";
+    bench.request.address = KILN_NO_ADDRESS;
+    assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_E_REFUSED);
+    assert_non_null(strstr(bench.message, "can lock the chip"));
+    assert_int_equal(bench.erasing, 0);
+    unplug(&bench);
+}
+
 static void what_cannot_be_read_is_not_called_verified(void **state)
 {
     static const char *const boards[] = {"esp32c3?secure=1", "esp32s3?secure=1"};
@@ -507,6 +595,9 @@ int main(void)
         cmocka_unit_test(a_usb_bootloader_is_left_as_it_was_found),
         cmocka_unit_test(what_cannot_start_is_not_called_running),
         cmocka_unit_test(nothing_is_announced_that_is_refused),
+        cmocka_unit_test(no_layout_hides_what_is_for_ever),
+        cmocka_unit_test(no_file_locks_a_chip_for_ever),
+        cmocka_unit_test(option_bytes_are_not_erased),
         cmocka_unit_test(what_cannot_be_read_is_not_called_verified),
         cmocka_unit_test(a_dry_run_writes_nothing),
         cmocka_unit_test(many_boards_do_not_disturb_each_other),
