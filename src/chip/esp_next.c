@@ -3,7 +3,8 @@
  * The H series, P4, and the newest parts: E22, S31.
  *
  * Constants are from esptool 5.2.0 and the technical reference manuals and keep their addresses as there; bits of
- * revision, package and features are those of the eFuse tables. See chip/esp.h for the columns.
+ * revision, package, features and security are those of the eFuse tables (esptool 5.2.0, efuse_defs; the S31's are
+ * not those that its class in esptool inherits). See chip/esp.h for the columns.
  */
 #include "chip/rows.h"
 
@@ -195,6 +196,7 @@ static const struct kiln_esp_facts esp32h4_facts = {
     .drom_end = 0x43000000,
     .mmu_page_kb = {8, 16, 32, 64},
     .encrypted_align = 16,
+    .key_manager = {0x600b1838, 20, 1, 0},
     .key_names = kiln_esp_keys_p384,
     .flash_pins = KILN_ESP_GPIOS(0, 39),
     .usb_pins = KILN_ESP_GPIOS(13, 14),
@@ -368,7 +370,15 @@ static const struct kiln_esp_facts esp32s31_facts = {
     .features = "Wi-Fi 6, BT 5.4 (LE), IEEE802.15.4, Dual Core + LP Core, 300MHz",
     .frequencies = kiln_esp_frequencies,
     .sizes = kiln_esp_sizes,
-    KILN_ESP_EFUSE_SECURITY(0x20715000),
+    .crypt_count = {0x20715034, 21, 3, 0},
+    .secure_boot = {0x2071503c, 2, 1, 0},
+    .no_manual_encrypt = {0x20715030, 20, 1, 0},
+    .key_purpose = {{0x20715038, 0, 5, 0},
+                    {0x20715038, 5, 5, 0},
+                    {0x20715038, 10, 5, 0},
+                    {0x20715038, 15, 5, 0},
+                    {0x20715038, 20, 5, 0}},
+    .key_manager = {0x20715034, 13, 1, 0},
     .mmu_page_kb = {64},
     .encrypted_align = 16,
     .key_names = kiln_esp_keys_sdc,

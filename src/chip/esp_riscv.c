@@ -3,7 +3,10 @@
  * The C series (RISC-V): C2, C3, C5, C6, C61.
  *
  * Constants are from esptool 5.2.0 and the technical reference manuals and keep their addresses as there; bits of
- * revision, package and features are those of the eFuse tables. See chip/esp.h for the columns.
+ * revision, package, features and security are those of the eFuse tables (esptool 5.2.0, efuse_defs; ESP-IDF,
+ * esp_efuse_table.csv). Where esptool's classes inherit another chip's bits against the chip's own table (encryption
+ * counter of the C2 and C5, secure boot of the C5, manual encryption of the C61) the table is right: by it no two
+ * fields share a bit. See chip/esp.h for the columns.
  */
 #include "chip/rows.h"
 
@@ -89,7 +92,7 @@ static const struct kiln_esp_facts esp32c2_facts = {
     .stubs = esp32c2_stubs,
     .wdt = {0x60008084, 0x60008088, 0x6000809c, 0x50d83aa1, 0x00000000, 0x00000000, 0x00000000,
             0x00000000},
-    .crypt_count = {0x60008830, 18, 3, 0},
+    .crypt_count = {0x60008830, 7, 3, 0},
     .secure_boot = {0x60008830, 21, 1, 0},
     .key_hidden = {0x60008830, 0, 1, 0},
     .key_long = {0x60008830, 10, 1, 0},
@@ -240,8 +243,8 @@ static const struct kiln_esp_facts esp32c5_facts = {
     .sizes = kiln_esp_sizes,
     .console = esp32c5_console,
     .wdt = KILN_ESP_WDT(0x600b1c00, 0x18),
-    .crypt_count = {0x600b4834, 18, 3, 0},
-    .secure_boot = {0x600b4838, 20, 1, 0},
+    .crypt_count = {0x600b4834, 16, 3, 0},
+    .secure_boot = {0x600b4838, 25, 1, 0},
     .no_manual_encrypt = {0x600b4830, 20, 1, 0},
     .key_purpose = {{0x600b4834, 22, 5, 0},
                     {0x600b4834, 27, 5, 0},
@@ -357,7 +360,7 @@ static const struct kiln_map_entry esp32c61_map[] = {
 };
 
 static const struct kiln_esp_console esp32c61_console[] = {
-    {201, 0x4084f5ec, 0, 3},
+    {3, 0x4084f5ec, 0, 3},
     {0, 0x4084f5e4, 0, 4},
 };
 
@@ -391,7 +394,7 @@ static const struct kiln_esp_facts esp32c61_facts = {
     .wdt = KILN_ESP_WDT(0x600b1c00, 0x18),
     .crypt_count = {0x600b4830, 23, 3, 0},
     .secure_boot = {0x600b4834, 26, 1, 0},
-    .no_manual_encrypt = {0x600b4830, 20, 1, 0},
+    .no_manual_encrypt = {0x600b4830, 14, 1, 0},
     .key_purpose = {{0x600b4834, 0, 4, 0},
                     {0x600b4834, 4, 4, 0},
                     {0x600b4834, 8, 4, 0},

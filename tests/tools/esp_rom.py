@@ -271,6 +271,11 @@ def scenarios(chip, seeds):
             major, minor = divmod(revision, 100)
             word = (major >> 2) << 23 | (major & 3) << 4 | minor
             yield f"revision {revision}", 10, {"zero": True, "words": {0x5012D04C: word}, "options": ["--stub-version", "2"]}
+    if chip in ("esp32c3", "esp32c61"):
+        # Another place for the console's word since revision 1.1 and 1.0.
+        revision, console = {"esp32c3": ({0x60008858: 1 << 24, 0x60008850: 1 << 18}, {0x3FCDF078: 3, 0x3FCDF07C: 0}),
+                             "esp32c61": ({0x600B484C: 1 << 4}, {0x4084F5E4: 4, 0x4084F5EC: 0})}[chip]
+        yield "USB-Serial/JTAG, newer revision", 9, {"zero": True, "words": revision | console}
     if chip == "esp32c2":
         for major in (0, 1, 2):
             yield f"major revision {major}", 10, {"zero": True, "words": {0x60008844: major << 20}, "options": ["--stub-version", "2"]}
