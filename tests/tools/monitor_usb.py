@@ -10,7 +10,6 @@ import ctypes
 import os
 import pty
 import shutil
-import sys
 import tty as terminal
 
 from monitor_bed import ROOT, Monitor, check
@@ -21,33 +20,48 @@ PANIC = (b"Guru Meditation Error: Core  1 panic'ed (LoadProhibited). Exception w
          b'ets Jun  8 2016 00:22:57\r\n\r\nrst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n')
 
 
-MS_BIND, MNT_DETACH = 4096, 2
+MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 4096, 16384, 1 << 18, 2
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+def must(done, what):
+    check(done == 0, '%s: %s' % (what, os.strerror(ctypes.get_errno())))
+
+
+def write(path, text):
+    with open(path, 'w', encoding='ascii') as file:
+        file.write(text)
+
+
 def own_namespace():
-    """This program again, where what it mounts is seen by nobody else."""
-    options = ['-m'] if os.geteuid() == 0 else ['-r', '-m']
-    os.execvp('unshare', ['unshare', *options, '--propagation', 'private', sys.executable, *sys.argv,
-                          os.readlink('/proc/self/ns/mnt')])
+    """Where what is mounted is seen by nobody else. Nothing is mounted before this has come to its end."""
+    outside, uid, gid = os.readlink('/proc/self/ns/mnt'), os.geteuid(), os.getegid()
+    must(LIBC.unshare(CLONE_NEWNS | (CLONE_NEWUSER if uid != 0 else 0)), 'a namespace of its own')
+    check(os.readlink('/proc/self/ns/mnt') != outside, 'this is no namespace of its own')
+    if uid != 0:
+        write('/proc/self/setgroups', 'deny')
+        write('/proc/self/uid_map', '0 %d 1' % uid)
+        write('/proc/self/gid_map', '0 %d 1' % gid)
+    must(LIBC.mount(b'none', b'/', None, MS_REC | MS_PRIVATE, None), 'keeping mounts to itself')
 
 
 def mount(kind, source, place, options=''):
     flags = MS_BIND if kind == 'bind' else 0
-    done = LIBC.mount(source.encode(), place.encode(), kind.encode(), flags, options.encode())
-    check(done == 0, 'mounting on %s: %s' % (place, os.strerror(ctypes.get_errno())))
+    must(LIBC.mount(source.encode(), place.encode(), kind.encode(), flags, options.encode()), 'mounting on ' + place)
 
 
-def make_root(outside):
+def make_root():
     """/dev with what programs need and no port, /sys with nothing, all of it gone with the namespace. Nothing of the
     real /dev and /sys can be reached from here but the few devices below."""
-    check(os.readlink('/proc/self/ns/mnt') != outside, 'this is no namespace of its own')
+    own_namespace()
     names = ('null', 'zero', 'full', 'random', 'urandom', 'tty')
     kept = {name: os.open('/dev/' + name, os.O_PATH) for name in names}
     for place in ('/dev', '/sys', '/mnt'):
         mount('tmpfs', 'none', place)
+        check(os.listdir(place) == [], place + ' is the real one')
     for name in names:
-        with open('/dev/' + name, 'wb'):
+        with open('/dev/' + name, 'xb'):
             pass
         mount('bind', '/proc/self/fd/%d' % kept[name], '/dev/' + name)
         os.close(kept[name])
@@ -76,8 +90,7 @@ class Usb:
         os.makedirs('/sys/bus/usb/drivers/cdc_acm', exist_ok=True)
         os.symlink('/sys/bus/usb/drivers/cdc_acm', interface + '/driver')
         for name, text in (('idVendor', '303a'), ('idProduct', '1001')):
-            with open('%s/%s' % (device, name), 'w', encoding='ascii') as file:
-                file.write(text + '\n')
+            write('%s/%s' % (device, name), text + '\n')
         os.symlink('%s/tty/%s' % (interface, tty), '/sys/class/tty/' + tty)
         return master
 
@@ -163,7 +176,7 @@ def another_port():
 
 
 def main():
-    make_root(sys.argv[-1])
+    make_root()
     os.environ.update(XDG_STATE_HOME='/mnt', XDG_RUNTIME_DIR='/mnt')
     comes_back_elsewhere()
     another_port()
@@ -171,6 +184,4 @@ def main():
 
 
 if __name__ == '__main__':
-    if not sys.argv[-1].startswith('mnt:['):
-        own_namespace()
     main()
