@@ -3,6 +3,7 @@
 # Partitions by name and application slots of a simulated ESP32 through kiln's own commands: $1 is kiln, $2 the
 # folder with firmware. Every command is a program of its own; the flash file is what they share.
 set -u
+. "$(dirname "$0")/esp_table.sh"
 kiln=$(realpath "$1")
 firmware=$(realpath "$2")
 work=$(mktemp -d)
@@ -28,18 +29,6 @@ said() {
 bytes() {
     is=$(od -An -v -tx1 -j "$(($1))" -N "$2" flash.bin | tr -d ' \n')
     [ "$is" = "$3" ] || { echo "flash at $1: $is, not $3"; failed=1; }
-}
-
-# row TYPE SUBTYPE SECTOR SECTORS LABEL: an entry of a partition table; SECTOR below 256
-row() {
-    printf '\252\120'
-    printf "\\$(printf %03o "$1")\\$(printf %03o "$2")"
-    for sectors in "$3" "$4"; do
-        low=$((sectors * 16 % 256)) high=$((sectors / 16))
-        printf "\\000\\$(printf %03o $low)\\$(printf %03o $high)\\000"
-    done
-    printf '%s' "$5"
-    head -c $((20 - ${#5})) /dev/zero
 }
 
 {

@@ -3,6 +3,7 @@
 # kiln flash in the folder of a project of each build system, on simulated boards: $1 is kiln, $2 the folder with
 # firmware. What lies in flash afterwards is compared with the files of the build.
 set -u
+. "$(dirname "$0")/esp_table.sh"
 kiln=$(realpath "$1")
 firmware=$(realpath "$2")
 work=$(mktemp -d)
@@ -36,18 +37,6 @@ holds() {
 empty() {
     is=$(od -An -v -tx1 -j "$(($2))" -N "$3" "$1" | tr -d ' \nf')
     [ -z "$is" ] || { echo "$1: something is at $2"; failed=1; }
-}
-
-# row TYPE SUBTYPE SECTOR SECTORS LABEL: an entry of a partition table; SECTOR below 256
-row() {
-    printf '\252\120'
-    printf "\\$(printf %03o "$1")\\$(printf %03o "$2")"
-    for sectors in "$3" "$4"; do
-        low=$((sectors * 16 % 256)) high=$((sectors / 16))
-        printf "\\000\\$(printf %03o $low)\\$(printf %03o $high)\\000"
-    done
-    printf '%s' "$5"
-    head -c $((20 - ${#5})) /dev/zero
 }
 
 {
