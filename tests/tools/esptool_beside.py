@@ -57,6 +57,18 @@ SECURE = (
     "write-flash -fs 4MB -s 0x20000 old.bin", "write-flash -fs 4MB --diff-with old.bin -fm dio 0x20000 new.bin", "write-flash -fs 4MB --encrypt 0x10000 a.bin",
     "read-flash 0 16 out", "verify-flash 0x20000 old.bin", "write-flash -fs 4MB 0x1000 esp32.img", "write-flash 0x210000 a.bin", "dump-mem 0x40001000 4 out",
 )
+# What Kiln does otherwise on purpose: "chip, board [--no-stub] line" and which differences it explains.
+ON_PURPOSE = (
+    (r".* dump-mem 0x40001000 3 out", {"file"}, "as many bytes as asked for, not whole words only"),
+    (r".* load-ram (odd.bin|esp32.img)", {"words"}, "a board that was not given a program is left as --after says"),
+    (r".* secure --no-stub (flash-id|read-mac|read-flash|verify-flash|dump-mem) ?.*", {"words"}, "a refused command leaves the board as --after says"),
+    (r".* run", {"words"}, "what runs is not told to stay in the bootloader"),
+    (r"esp8266, plain --no-stub write-flash -z .*", {"status", "flash", "words"}, "what the ROM cannot inflate is sent as it is"),
+    (r"esp8266, plain --no-stub (write-flash -e .*|erase-region 0 0)", {"status", "flash", "words"}, "the ROM's way to erase is used"),
+    (r"esp8266, plain --no-stub (verify-flash|read-flash|erase-region) .*", {"words"}, "says itself what the ROM cannot do"),
+    (r"esp8266, plain --no-stub write-flash .*(late|early|rev).img", {"flash"}, "an odd number of sectors is erased in two steps, and none behind them"),
+    (r"esp32, plain --no-stub write-flash -z .*", {"flash"}, "this ROM's inflater writes 32 KB at a time, also what is behind the end"),
+)
 
 
 class Board:
@@ -122,6 +134,11 @@ def run(tool, kiln, chip, knobs, line, stub, work, verbose):
     return {"status": done.returncode, "flash": contents, "file": out, "words": {w for w in WORDS if w in said}, "text": said[-200:]}
 
 
+def reason_of(label, kinds):
+    """Why all these kinds of differences are meant, or None."""
+    return next((why for line, explained, why in ON_PURPOSE if re.fullmatch(line, label) and kinds <= explained), None)
+
+
 def first_difference(left, right):
     if left is None or right is None or len(left) != len(right):
         return f"{left is not None and len(left)} and {right is not None and len(right)} bytes"
@@ -141,7 +158,7 @@ def main():
     esptool, kiln = os.environ.get("ESPTOOL", "").split(), os.path.realpath(options.kiln)
     if not esptool:
         sys.exit("say which esptool to run, as ESPTOOL=command")
-    count = wrong = 0
+    count = meant = wrong = 0
     with tempfile.TemporaryDirectory() as work:
         make_files(work)
         elf = os.path.join(os.path.dirname(__file__), "..", "esp-elf", "esp32.elf")
@@ -166,18 +183,21 @@ def main():
                         count += 1
                         other = run(esptool, kiln, chip, knobs, line, stub, work, options.v)
                         mine = run([kiln, "esptool"], kiln, chip, knobs, line, stub, work, options.v)
-                        found = []
+                        found = {}
                         if mine["status"] != other["status"]:
-                            found.append(f"status: esptool {other['status']}, kiln {mine['status']} ({other['text'][-90:]!r} | {mine['text'][-90:]!r})")
+                            found["status"] = (f"esptool {other['status']}, kiln {mine['status']} ({other['text'][-90:]!r} | {mine['text'][-90:]!r})")
                         for what in ("flash", "file"):
                             if mine[what] != other[what]:
-                                found.append(f"{what}: {first_difference(other[what], mine[what])}")
+                                found[what] = first_difference(other[what], mine[what])
                         if mine["words"] != other["words"]:
-                            found.append(f"words: only esptool {sorted(other['words'] - mine['words'])}, only kiln {sorted(mine['words'] - other['words'])}")
-                        wrong += bool(found)
-                        for text in found:
-                            print(f"{chip}, {name} {' '.join(stub)} {line}: {text}", flush=True)
-    print(f"{count} lines, {wrong} differ")
+                            found["words"] = f"only esptool {sorted(other['words'] - mine['words'])}, only kiln {sorted(mine['words'] - other['words'])}"
+                        label = " ".join([f"{chip}, {name}", *stub, line])
+                        why = reason_of(label, set(found)) if found else None
+                        meant += why is not None
+                        wrong += bool(found) and why is None
+                        for kind, text in found.items():
+                            print(f"{label}: {kind}: {text}{f' (meant: {why})' if why else ''}", flush=True)
+    print(f"{count} lines, {meant} differ on purpose, {wrong} differ otherwise")
     return wrong > 0
 
 
