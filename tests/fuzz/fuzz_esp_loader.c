@@ -439,6 +439,35 @@ static enum kiln_status look_at_details(struct kiln_loader *loader, struct kiln_
     return status;
 }
 
+/* What the commands of other tools ask beyond the usual. */
+static enum kiln_status rare_op(struct kiln_ctx *ctx, struct kiln_loader *loader, uint8_t what)
+{
+    const struct kiln_loader_ops *ops = loader->ops;
+    struct kiln_esp *esp = kiln_esp_of(loader);
+    struct kiln_esp_security security;
+    uint8_t bytes[64];
+    uint32_t value;
+
+    switch (what % 8) {
+    case 0:
+        return kiln_esp_security_info(esp, ctx, &security);
+    case 1:
+        return kiln_esp_read_sfdp(esp, ctx, 0, bytes, sizeof bytes);
+    case 2:
+        return kiln_esp_read_status(esp, ctx, 3, &value);
+    case 3:
+        return kiln_esp_write_status(esp, ctx, 2, 0x1c, true);
+    case 4:
+        return ops->run(loader, ctx, what < 240 ? KILN_NO_ADDRESS : 0x40080000);
+    case 5:
+        return ops->write_register(loader, ctx, 0x3ff44004, 1, 0xff);
+    case 6:
+        return ops->run_memory(loader, ctx, 0x40080000);
+    default:
+        return kiln_esp_wake_flash(esp, ctx);
+    }
+}
+
 static enum kiln_status one_op(struct hostile *h, struct kiln_ctx *ctx, struct kiln_loader *loader)
 {
     static uint8_t bytes[12288];
@@ -450,6 +479,8 @@ static enum kiln_status one_op(struct hostile *h, struct kiln_ctx *ctx, struct k
 
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 + what);
+    if (what >= 224)
+        return rare_op(ctx, loader, what);
     switch (what % 14) {
     case 0:
         return ops->read(loader, ctx, page, bytes, len, NULL);
