@@ -94,6 +94,7 @@ enum cli_option_kind {
     CLI_TEXT,   /* const char * */
     CLI_LIST,   /* struct cli_list: may be given several times */
     CLI_NUMBER, /* uint64_t: any base, k and M suffixes */
+    CLI_WORD,   /* the same, of at most 32 bits */
     CLI_SIZE,   /* const char *: a number, "keep" or "detect" */
     CLI_CHOICE, /* const char *, one of `choices` */
     CLI_REST    /* bool; everything after it is operands, taken as it stands */

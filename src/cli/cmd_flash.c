@@ -19,8 +19,12 @@ static int run_verb(struct cli *cli, enum kiln_verb verb)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
     struct cli_files files = {0};
-    int status = has_files(cli) ? cli_files_load(cli, 0, &files) : 0;
+    int status = 0;
 
+    if (cli->args.has_address && cli->args.operand_count + cli->args.encrypted.count != 1)
+        return cli_usage(cli, "--address is for one file; of several say FILE@ADDRESS");
+    if (has_files(cli))
+        status = cli_files_load(cli, 0, &files);
     if (status != 0)
         return status;
     request.verb = verb;
@@ -39,8 +43,12 @@ static int run_project(struct cli *cli, enum kiln_verb verb)
     struct kiln_request request = KILN_REQUEST_INIT;
     struct kiln_project *project = NULL;
     struct cli_files files = {0};
-    int status = cli_project_load(cli, &project, &files);
+    int status;
 
+    if (cli->args.has_address)
+        return cli_usage(cli,
+                         "--address is for a file; where the files of a project go is said in it");
+    status = cli_project_load(cli, &project, &files);
     if (status == 0) {
         request.verb = verb;
         request.images = (const struct kiln_image *const *)files.images;

@@ -39,7 +39,7 @@ static const struct cli_option options[] = {
      "DFU alternate setting by number or name; default: by address"},
     {"ask", 0, CLI_FLAG, FIELD(ask), CLI_NOT_TOLD, NULL, NULL,
      "if several ports are there or one cannot be opened: ask which"},
-    {"baud", 'b', CLI_NUMBER, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
+    {"baud", 'b', CLI_WORD, FIELD(baud), CLI_NOT_TOLD, "RATE", NULL,
      "speed of the serial link; default: to flash, the fastest that holds; for the monitor, that of the project here, or 115200 until another one fits"},
     {"before", 0, CLI_CHOICE, FIELD(before), CLI_NOT_TOLD, "HOW", before_choices,
      "how to bring the board into its bootloader; touch: open its port at 1200 baud, which `kiln flash` does by itself where it is known to help"},
@@ -49,9 +49,9 @@ static const struct cli_option options[] = {
      "send what is typed when Enter ends the line; Backspace works before that"},
     {"chip", 'c', CLI_TEXT, FIELD(chip), CLI_NOT_TOLD, "NAME", NULL,
      "what the board must be; anything else is refused"},
-    {"connect-attempts", 0, CLI_NUMBER, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
+    {"connect-attempts", 0, CLI_WORD, FIELD(connect_attempts), CLI_NOT_TOLD, "N", NULL,
      "how often to try to reach the bootloader"},
-    {"data-bits", 0, CLI_NUMBER, FIELD(data_bits), CLI_NOT_TOLD, "N", NULL,
+    {"data-bits", 0, CLI_WORD, FIELD(data_bits), CLI_NOT_TOLD, "N", NULL,
      "data bits of the serial line, 5 to 8; default 8"},
     {"device", 'd', CLI_LIST, FIELD(devices), CLI_NOT_TOLD, "DEVICE", NULL,
      "a port, a name of `kiln name`, a short id of `kiln list`, usb:VID:PID, usb:BUS-PORT, a serial number, tcp://, rfc2217:// or sim:BOARD; "
@@ -60,7 +60,7 @@ static const struct cli_option options[] = {
      "DTR once the port is open; default: off, on for USB boards that wait for a terminal"},
     {"dry-run", 'n', CLI_FLAG, FIELD(dry_run), CLI_NOT_TOLD, NULL, NULL,
      "show the plan and change nothing"},
-    {"duration", 0, CLI_NUMBER, FIELD(duration_s), CLI_NOT_TOLD, "SECONDS", NULL,
+    {"duration", 0, CLI_WORD, FIELD(duration_s), CLI_NOT_TOLD, "SECONDS", NULL,
      "end after so long"},
     {"echo", 0, CLI_FLAG, FIELD(echo), CLI_NOT_TOLD, NULL, NULL, "show what is typed"},
     {"elf", 0, CLI_LIST, FIELD(elf), CLI_NOT_TOLD, "FILE", NULL,
@@ -79,7 +79,7 @@ static const struct cli_option options[] = {
      "erase the whole chip"},
     {"exit-key", 0, CLI_TEXT, FIELD(exit_key), CLI_NOT_TOLD, "KEY", NULL,
      "the key that ends: ^C or its number; default ^]"},
-    {"family", 0, CLI_NUMBER, FIELD(family), CLI_NOT_TOLD, "ID", NULL, "UF2 family id"},
+    {"family", 0, CLI_WORD, FIELD(family), CLI_NOT_TOLD, "ID", NULL, "UF2 family id"},
     {"fill", 0, CLI_NUMBER, FIELD(fill), FIELD(has_fill), "BYTE", NULL,
      "byte between the segments of a raw file; default 0xff"},
     {"filter", 0, CLI_TEXT, FIELD(filter), CLI_NOT_TOLD, "REGEX", NULL,
@@ -135,7 +135,7 @@ static const struct cli_option options[] = {
      "file to write; - is standard output"},
     {"pad-to", 0, CLI_NUMBER, FIELD(pad_to), CLI_NOT_TOLD, "SIZE", NULL,
      "fill up an ESP image with FF to a multiple of this, a merged one to the end of a flash of this size"},
-    {"page-size", 0, CLI_NUMBER, FIELD(page_size), CLI_NOT_TOLD, "SIZE", NULL,
+    {"page-size", 0, CLI_WORD, FIELD(page_size), CLI_NOT_TOLD, "SIZE", NULL,
      "page of the flash mapping of an ESP chip; default: as the image tells"},
     {"parity", 0, CLI_CHOICE, FIELD(parity), CLI_NOT_TOLD, "LETTER", parity_choices,
      "parity of the serial line: none, even, odd, mark, space; default N"},
@@ -330,7 +330,9 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
     case CLI_SIZE:
         return store_size(cli, option, value);
     case CLI_NUMBER:
-        if (cli_number(value, (uint64_t *)field))
+    case CLI_WORD:
+        if (cli_number(value, (uint64_t *)field) &&
+            (option->kind == CLI_NUMBER || *(uint64_t *)field <= UINT32_MAX))
             return true;
         cli_usage(cli, "--%s takes a number, not '%s'", option->name, value);
         return false;
@@ -341,7 +343,7 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
 static bool takes_value(const struct cli_option *option)
 {
     return option->kind == CLI_TEXT || option->kind == CLI_LIST || option->kind == CLI_NUMBER ||
-           option->kind == CLI_CHOICE || option->kind == CLI_SIZE;
+           option->kind == CLI_WORD || option->kind == CLI_CHOICE || option->kind == CLI_SIZE;
 }
 
 struct words {

@@ -3,6 +3,7 @@
 #include "job/job_internal.h"
 
 #include "base/bytes.h"
+#include "chip/esp.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -128,6 +129,27 @@ static enum kiln_status check_program(struct kiln_job *job, const struct kiln_im
     return KILN_OK;
 }
 
+/* Writing there makes the chip fault, and to the host it looks as if it had fallen silent. */
+static enum kiln_status check_in_ram(struct kiln_job *job, const struct kiln_image *image)
+{
+    const struct kiln_chip *chip = job->loader->ops->info(job->loader)->chip;
+    size_t pieces = 0;
+    const struct kiln_image_memory *memory = kiln_image_memory(image, &pieces);
+    bool esp = kiln_image_info(image)->type == KILN_IMAGE_ESP;
+
+    if (chip == NULL || chip->esp == NULL || job->request.force)
+        return KILN_OK;
+    for (size_t i = 0; i < (esp ? pieces : kiln_image_segment_count(image)); i++) {
+        uint64_t address = esp ? memory[i].address : kiln_image_segment(image, i)->address;
+
+        if (kiln_esp_is_flash(chip, address))
+            return kiln_fail_hint(&job->ctx, KILN_E_REFUSED, KILN_HINT_RUN_FROM_FLASH,
+                                  "%s is not for RAM: its part at 0x%08llx is run from flash",
+                                  kiln_image_name(image), (unsigned long long)address);
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status store(struct kiln_job *job, uint64_t address, const uint8_t *bytes,
                               size_t len)
 {
@@ -164,6 +186,7 @@ enum kiln_status kiln_job_run_ram(struct kiln_job *job)
     const struct kiln_image *image = job->request.images[0];
 
     KILN_TRY(check_program(job, image));
+    KILN_TRY(check_in_ram(job, image));
     kiln_job_begin_phase(job, KILN_PHASE_WRITE, kiln_image_total_bytes(image), NULL);
     KILN_TRY(store_all(job, image));
     kiln_job_note(job, "%s runs from RAM at 0x%08llx; a reset brings the application in flash back",

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define TYPE_APP   0u
-#define ROW_MAGIC  0x50aau /* a row of a partition table begins with it */
+#define APP_ALIGN  0x10000u /* of application partitions */
+#define ROW_MAGIC  0x50aau  /* a row of a partition table begins with it */
 #define NAMES_SIZE 200u
 
 /* "factory at 0x10000, ota_0 at 0x110000" */
@@ -147,6 +148,66 @@ static enum kiln_status check_bootloader(struct kiln_guard *g, uint32_t boot_off
                              kiln_image_name(g->image), (unsigned)boot_offset);
 }
 
+static bool may_be_encrypted(const struct kiln_guard *g)
+{
+    const struct kiln_protection *fuses = g->input->protection;
+
+    return g->info->type == KILN_IMAGE_ENCRYPTED && (fuses == NULL || fuses->flash_encryption);
+}
+
+/* An application is replaced by another one, or by what is encrypted and so looks like nothing. Without a table that had to be
+ * read for this, what is in flash tells. */
+static enum kiln_status check_application_at(struct kiln_guard *g, uint64_t address)
+{
+    uint8_t now[KILN_ESP_EXTENDED_HEADER];
+    size_t len;
+    const uint8_t *bytes = kiln_guard_bytes_at(g, address, &len);
+
+    if (bytes == NULL || is_image(bytes[0]) || may_be_encrypted(g) || g->input->read == NULL ||
+        g->input->erase_all || g->input->force)
+        return KILN_OK;
+    KILN_TRY(g->input->read(g->input->user, g->ctx, address, now, sizeof now));
+    if (!kiln_esp_header_fits(now, sizeof now))
+        return KILN_OK;
+    return kiln_guard_object(g, KILN_HINT_FORCE,
+                             "%s would overwrite the application at 0x%" PRIx64
+                             " with something else",
+                             kiln_image_name(g->image), address);
+}
+
+/* A damaged header makes a file look like any other bytes, and then nothing else would be said about it. */
+static enum kiln_status check_sense(struct kiln_guard *g, uint64_t address)
+{
+    size_t len;
+    const uint8_t *bytes = kiln_guard_bytes_at(g, address, &len);
+
+    if (bytes == NULL || bytes[0] != KILN_ESP_MAGIC || kiln_esp_header_fits(bytes, len))
+        return KILN_OK;
+    return kiln_guard_object(g, KILN_HINT_FORCE,
+                             "%s begins like an image at 0x%" PRIx64
+                             ", but its header is damaged: it would not start",
+                             kiln_image_name(g->image), address);
+}
+
+static enum kiln_status check_place(struct kiln_guard *g, uint64_t address)
+{
+    KILN_TRY(check_sense(g, address));
+    return check_application_at(g, address);
+}
+
+static enum kiln_status check_application_places(struct kiln_guard *g)
+{
+    const struct kiln_guard_input *input = g->input;
+
+    for (size_t i = 0; i < input->partition_count; i++)
+        if (input->partitions[i].type == TYPE_APP)
+            KILN_TRY(check_place(g, input->partitions[i].offset));
+    if (input->partition_count > 0 || g->info->address < APP_ALIGN ||
+        g->info->address % APP_ALIGN != 0)
+        return KILN_OK;
+    return check_place(g, g->info->address);
+}
+
 enum kiln_status kiln_guard_esp_place(struct kiln_guard *g)
 {
     const struct kiln_chip *chip = g->input->target->chip;
@@ -166,5 +227,9 @@ enum kiln_status kiln_guard_esp_place(struct kiln_guard *g)
                 kiln_image_name(g->image), g->info->address, chip->title, (unsigned)boot_offset));
     }
     KILN_TRY(check_table(g));
+    if (chip != kiln_esp_plain()) { /* whose headers have little that could be wrong */
+        KILN_TRY(check_sense(g, boot_offset));
+        KILN_TRY(check_application_places(g));
+    }
     return check_bootloader(g, boot_offset);
 }

@@ -72,6 +72,11 @@ def sizes():
     ends(kiln("erase", *board, "-a", "0x10000", "-s", 0), 2, b"nothing to erase")
     ends(kiln("read", "-d", "sim:esp32", "-a", 0, "-s", 0, "-o", "-"), 2, b"nothing to read")
     ends(kiln("erase", *board, "--erase-all", "-a", "0x10000"), 2, b"whole chip")
+    ends(kiln("flash", *board, "-b", 1 << 33, "x"), 2, b"--baud takes")
+    app, table = f"{EXAMPLES}/esp32-app-v1.bin", f"{EXAMPLES}/esp32-partitions.bin"
+    ends(kiln("flash", *board, app, table, "-a", "0x20000"), 2, b"--address is for one file")
+    ends(kiln("flash", *board, "-a", "0x20000"), 2, b"--address is for")
+    ends(kiln("run", "-d", "sim:esp32", app), 9, b"run from flash")
     ends(kiln("erase", *board, "--region", "nvs", "-s", "0x1000"), 2, b"whole range")
 
 

@@ -347,7 +347,11 @@ static void bootloader_and_table_of_an_esp_chip_stay(void **state)
     flash[0x1000] = 0xe9;
     refuses(image, &esp32, KILN_HINT_FORCE, "overwrite the bootloader at 0x1000");
     kiln_image_free(image);
-    bytes[0x1000] = 0xe9; /* a whole flash brings its own */
+    bytes[0x1000] = 0xe9;
+    image = image_at(bytes, sizeof bytes, 0);
+    refuses(image, &esp32, KILN_HINT_FORCE, "begins like an image at 0x1000");
+    kiln_image_free(image);
+    esp_image(bytes + 0x1000, 0); /* a whole flash brings its own */
     image = image_at(bytes, sizeof bytes, 0);
     allows(image, &esp32, NULL);
     partitions_in_force = true;
@@ -361,6 +365,66 @@ static void bootloader_and_table_of_an_esp_chip_stay(void **state)
     kiln_image_free(image);
 }
 
+/* A flipped bit of the header, and the file is just bytes for which somebody gave an address. */
+static void a_damaged_header_is_not_taken_for_data(void **state)
+{
+    static const uint8_t damaged[] = {1, 2, 13, 19, 22, 23};
+    struct kiln_target_info esp32 = board("esp32");
+    uint8_t bytes[64];
+
+    (void)state;
+    esp32.region[0].start = 0;
+    memset(flash, 0xff, sizeof flash);
+    for (size_t i = 0; i < KILN_ARRAY_LEN(damaged); i++)
+        for (int in_force = 0; in_force < 2; in_force++) {
+            struct kiln_image *image;
+
+            memset(bytes, 0, sizeof bytes);
+            esp_image(bytes, 0);
+            bytes[damaged[i]] ^= 0xff;
+            partitions_in_force = in_force != 0;
+            image = image_at(bytes, sizeof bytes, 0x10000);
+            refuses(image, &esp32, KILN_HINT_FORCE, "begins like an image at 0x10000");
+            kiln_image_free(image);
+            image = image_at(bytes, sizeof bytes, 0x1000);
+            refuses(image, &esp32, KILN_HINT_FORCE, "begins like an image at 0x1000");
+            kiln_image_free(image);
+            image = image_at(bytes, sizeof bytes, 0x9000);
+            allows(image, &esp32, NULL); /* data may begin with any byte */
+            kiln_image_free(image);
+        }
+    partitions_in_force = false;
+}
+
+static void an_application_is_not_overwritten_by_anything_else(void **state)
+{
+    struct kiln_target_info esp32 = board("esp32");
+    uint8_t bytes[64];
+    struct kiln_image *image;
+    struct kiln_guard_notes notes;
+    struct kiln_error error;
+
+    (void)state;
+    esp32.region[0].start = 0;
+    memset(flash, 0xff, sizeof flash);
+    memset(bytes, 0x5a, sizeof bytes);
+    for (int in_force = 0; in_force < 2; in_force++) {
+        partitions_in_force = in_force != 0;
+        memset(flash, 0xff, sizeof flash);
+        image = image_at(bytes, sizeof bytes, 0x20000);
+        allows(image, &esp32, NULL); /* an empty slot */
+        esp_image(flash + 0x20000, 0);
+        assert_int_equal(check(image, &esp32, false, &error, &notes), KILN_E_REFUSED);
+        assert_non_null(strstr(error.message, "overwrite the application at 0x20000"));
+        assert_int_equal(check(image, &esp32, true, &error, &notes), KILN_OK); /* not even looked */
+        kiln_image_free(image);
+        image = image_at(bytes, sizeof bytes, 0x9000);
+        allows(image, &esp32, NULL);
+        kiln_image_free(image);
+    }
+    partitions_in_force = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +436,8 @@ int main(void)
         cmocka_unit_test(an_image_for_another_chip_is_refused),
         cmocka_unit_test(an_esp_application_goes_to_its_partition),
         cmocka_unit_test(bootloader_and_table_of_an_esp_chip_stay),
+        cmocka_unit_test(a_damaged_header_is_not_taken_for_data),
+        cmocka_unit_test(an_application_is_not_overwritten_by_anything_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
