@@ -102,7 +102,7 @@ int cli_ambiguous(struct cli *cli, const char *selector, const struct kiln_devic
         fprintf(stderr, "   # %s%s%s\n", device->title,
                 device->serial[0] != '\0' ? ", serial " : "", device->serial);
     }
-    fprintf(stderr, "  %s\n", kiln_hint_text(KILN_HINT_CHOOSE_DEVICE));
+    cli_putf(stderr, "  %s\n", kiln_hint_text(KILN_HINT_CHOOSE_DEVICE));
     return status;
 }
 
@@ -139,11 +139,11 @@ void cli_put_summary(const struct cli *cli, const struct kiln_device_list *devic
         return;
     }
     fflush(stdout);
-    fprintf(stderr, "kiln: %zu of %zu boards failed, the others are done:\n", failed,
-            devices->count);
+    cli_putf(stderr, "kiln: %zu of %zu boards failed, the others are done:\n", failed,
+             devices->count);
     for (size_t i = 0; i < devices->count; i++)
         if (ends[i].failed)
-            fprintf(stderr, "  %s: %s\n", devices->items[i].selector, ends[i].message);
+            cli_putf(stderr, "  %s: %s\n", devices->items[i].selector, ends[i].message);
     fputs("Once that is mended, for these alone:\n", stderr);
     put_command(cli, devices, ends);
     fputc('\n', stderr);

@@ -6,40 +6,20 @@
 #include <string.h>
 
 #define NAME_COLUMN  27
-#define WIDTH        80
 #define SOURCES_MAX  16
 #define NEAR_MAX     3
 #define NAME_MAX_LEN 32
 
 static void list_chips(const struct cli *cli)
 {
-    printf("%s%-15s %-44s %s%s\n", cli_bold(cli), "NAME", "TITLE", "TESTED ON", cli_plain(cli));
+    cli_putf(stdout, "%s%-15s %-44s %s%s\n", cli_bold(cli), "NAME", "TITLE", "TESTED ON",
+             cli_plain(cli));
     for (size_t i = 0; kiln_chip_number(i) != NULL; i++) {
         struct kiln_chip_summary summary = kiln_chip_summary(kiln_chip_number(i));
 
-        printf("%s%-15s%s %-44.44s %s\n", cli_bold(cli), summary.name, cli_plain(cli),
-               summary.title, strcmp(summary.tested, "no") == 0 ? "-" : summary.tested);
+        cli_putf(stdout, "%s%-15s%s %-44.44s %s\n", cli_bold(cli), summary.name, cli_plain(cli),
+                 summary.title, strcmp(summary.tested, "no") == 0 ? "-" : summary.tested);
     }
-}
-
-/* Words up to the width, further lines below the first. `tail` stays with the last word. */
-static void print_value(const char *value, const char *tail)
-{
-    size_t column = NAME_COLUMN;
-
-    while (*value != '\0') {
-        size_t len = strcspn(value, " ");
-        size_t need = len + (value[len] == '\0' ? strlen(tail) : 0);
-
-        if (column > NAME_COLUMN && column + 1 + need > WIDTH) {
-            printf("\n%*s", NAME_COLUMN, "");
-            column = NAME_COLUMN;
-        }
-        printf("%s%.*s", column > NAME_COLUMN ? " " : "", (int)len, value);
-        column += len + (column > NAME_COLUMN);
-        value += len + strspn(value + len, " ");
-    }
-    puts(tail);
 }
 
 /* The number of a source in the list below the facts, 0 if there is none to give. */
@@ -72,16 +52,15 @@ static void show_chip(const struct cli *cli, const struct kiln_chip *chip)
         tail[0] = '\0';
         if (number != 0)
             snprintf(tail, sizeof tail, " [%zu]", number);
-        printf("  %-*s ", NAME_COLUMN - 3, name);
-        print_value(value, tail);
+        cli_putf(stdout, "  %-*s %s%s\n", NAME_COLUMN - 3, name, value, tail);
     }
     puts("\n  Memory map [1]");
     for (size_t i = 0; kiln_chip_range(chip, i, &name, &start, &end); i++)
-        printf("    %-16s 0x%08llx - 0x%08llx  %12s\n", name, (unsigned long long)start,
-               (unsigned long long)(end - 1), cli_bytes(end - start, size));
+        cli_putf(stdout, "    %-16s 0x%08llx - 0x%08llx  %12s\n", name, (unsigned long long)start,
+                 (unsigned long long)(end - 1), cli_bytes(end - start, size));
     puts("\n  Sources");
     for (size_t i = 0; i < count; i++)
-        printf("    [%zu] %s\n", i + 1, sources[i]);
+        cli_putf(stdout, "    [%zu] %s\n", i + 1, sources[i]);
     printf("  Tested on: %s\n", strcmp(summary.tested, "no") == 0 ? "nothing yet" : summary.tested);
 }
 

@@ -88,7 +88,8 @@ static void put_report(const struct cli *cli, const struct kiln_doctor_report *r
                 put_finding(cli, finding);
         }
         if (!any && cli->args.verbose > 0 && !cli->args.json)
-            printf("%s\xe2\x9c\x93%s %s: %s\n", cli_green(cli), cli_plain(cli), name, title);
+            cli_putf(stdout, "%s%s%s %s: %s\n", cli_green(cli),
+                     cli_draws_utf8(cli) ? "\xe2\x9c\x93" : "+", cli_plain(cli), name, title);
     }
 }
 

@@ -209,10 +209,10 @@ static void print_segments(const struct kiln_image *image)
         putchar('\n');
     }
     for (size_t i = 0; i < pieces; i++)
-        printf("  %-10s  0x%08" PRIx64 " - 0x%08" PRIx64 "  %12s  at 0x%zx\n",
-               i == 0 ? "memory" : "", memory[i].address,
-               memory[i].address + memory[i].size - (memory[i].size > 0),
-               cli_bytes(memory[i].size, size), memory[i].offset);
+        cli_putf(stdout, "  %-10s  0x%08" PRIx64 " - 0x%08" PRIx64 "  %12s  at 0x%zx\n",
+                 i == 0 ? "memory" : "", memory[i].address,
+                 memory[i].address + memory[i].size - (memory[i].size > 0),
+                 cli_bytes(memory[i].size, size), memory[i].offset);
 }
 
 static const char *partition_type(const struct kiln_esp_partition *p, char text[16])
@@ -233,10 +233,10 @@ static void print_partitions(const struct kiln_image *image)
     char size[24], type[16];
 
     for (size_t i = 0; i < count; i++)
-        printf("  %-10s  0x%08" PRIx32 " - 0x%08" PRIx64 "  %12s  %s, %s 0x%02x%s\n",
-               i == 0 ? "partitions" : "", p[i].offset, (uint64_t)p[i].offset + p[i].size - 1,
-               cli_bytes(p[i].size, size), p[i].label, partition_type(&p[i], type), p[i].subtype,
-               (p[i].flags & 1) ? ", encrypted" : "");
+        cli_putf(stdout, "  %-10s  0x%08" PRIx32 " - 0x%08" PRIx64 "  %12s  %s, %s 0x%02x%s\n",
+                 i == 0 ? "partitions" : "", p[i].offset, (uint64_t)p[i].offset + p[i].size - 1,
+                 cli_bytes(p[i].size, size), p[i].label, partition_type(&p[i], type), p[i].subtype,
+                 (p[i].flags & 1) ? ", encrypted" : "");
 }
 
 static void print_parts(const struct kiln_image *image)
@@ -245,8 +245,9 @@ static void print_parts(const struct kiln_image *image)
     const struct kiln_image_part *parts = kiln_image_parts(image, &count);
 
     for (size_t i = 0; i < count; i++)
-        printf("  %-10s  0x%08" PRIx64 " - 0x%08" PRIx64 "  %-16s  %s\n", i == 0 ? "parts" : "",
-               parts[i].offset, parts[i].offset + parts[i].size - 1, parts[i].what, parts[i].text);
+        cli_putf(stdout, "  %-10s  0x%08" PRIx64 " - 0x%08" PRIx64 "  %-16s  %s\n",
+                 i == 0 ? "parts" : "", parts[i].offset, parts[i].offset + parts[i].size - 1,
+                 parts[i].what, parts[i].text);
 }
 
 static void print_info(const struct cli *cli, const struct kiln_image *image)
@@ -254,9 +255,9 @@ static void print_info(const struct cli *cli, const struct kiln_image *image)
     const struct kiln_image_info *info = kiln_image_info(image);
     const char *notes = info->notes;
 
-    printf("%s%s%s: %s\n", cli_bold(cli), kiln_image_name(image), cli_plain(cli),
-           kiln_image_type_name(info->type));
-    printf("  why         %s\n", info->why);
+    cli_putf(stdout, "%s%s%s: %s\n", cli_bold(cli), kiln_image_name(image), cli_plain(cli),
+             kiln_image_type_name(info->type));
+    cli_putf(stdout, "  why         %s\n", info->why);
     if (info->chip != NULL)
         printf("  chip        %s\n", info->chip);
     print_address(info);
@@ -269,7 +270,7 @@ static void print_info(const struct cli *cli, const struct kiln_image *image)
     while (*notes != '\0') {
         size_t len = strcspn(notes, "\n");
 
-        printf("  note        %.*s\n", (int)len, notes);
+        cli_putf(stdout, "  note        %.*s\n", (int)len, notes);
         notes += len + (notes[len] == '\n');
     }
 }
@@ -410,7 +411,7 @@ static int run_merge(struct cli *cli)
 static int draw_map(struct cli *cli, const char *title, const struct kiln_map *map)
 {
     if (cli->args.svg != NULL && !cli_map_svg(map, title, cli->args.svg)) {
-        fprintf(stderr, "kiln: %s cannot be written: %s\n", cli->args.svg, strerror(errno));
+        cli_putf(stderr, "kiln: %s cannot be written: %s\n", cli->args.svg, strerror(errno));
         return 12;
     }
     if (!cli->args.json) {

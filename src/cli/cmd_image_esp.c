@@ -35,7 +35,7 @@ static void say(void *user, enum kiln_esp_say kind, const char *text)
     const struct cli *cli = user;
 
     if (kind == KILN_ESP_SAY_WARNING)
-        fprintf(stderr, "kiln: %s\n", text);
+        cli_putf(stderr, "kiln: %s\n", text);
     else if (!cli->args.quiet && !cli->args.json && strcmp(cli->args.output, "-") != 0)
         puts(text);
 }

@@ -182,8 +182,8 @@ static void fail_ports(struct cli *cli, const struct kiln_device_list *ports,
     snprintf(error->message, sizeof error->message,
              "there are %zu serial ports and -d does not say which", ports->count);
     for (size_t i = 0; i < ports->count && !cli->args.json; i++)
-        fprintf(stderr, "  -d %-28s %s %s\n", ports->items[i].selector, ports->items[i].title,
-                ports->items[i].serial);
+        cli_putf(stderr, "  -d %-28s %s %s\n", ports->items[i].selector, ports->items[i].title,
+                 ports->items[i].serial);
 }
 
 /* Without -d: the one USB serial port that is there, or that of the project's board. */
@@ -280,8 +280,8 @@ static bool ask_port(char *selector, size_t cap)
         return false;
     for (size_t i = 0; i < list.count; i++)
         if (can_be_heard(&list.items[i]))
-            fprintf(stderr, "  %u  %s %s\n", ++number, list.items[i].port, list.items[i].title);
-    fprintf(stderr, "which port, by number or name (nothing: none)? ");
+            cli_putf(stderr, "  %u  %s %s\n", ++number, list.items[i].port, list.items[i].title);
+    cli_putf(stderr, "which port, by number or name (nothing: none)? ");
     if (fgets(selector, (int)cap, stdin) == NULL)
         selector[0] = '\0';
     selector[strcspn(selector, "\n")] = '\0';
@@ -303,7 +303,7 @@ static enum kiln_status open_asking(struct session *session,
     enum kiln_status status;
 
     while ((status = open_once(session, &options, error)) != KILN_OK) {
-        fprintf(stderr, "kiln: %s\n", error->message);
+        cli_putf(stderr, "kiln: %s\n", error->message);
         if (!ask_port(selector, sizeof session->cli->args.port))
             return status;
         session->cli->args.devices.word[0] = options.device = selector;

@@ -211,7 +211,7 @@ static void print_notes(const struct cli *cli, const char *notes)
     while (*notes != '\0') {
         int n = (int)strcspn(notes, "\n");
 
-        printf("  %snote: %.*s%s\n", cli_yellow(cli), n, notes, cli_plain(cli));
+        cli_putf(stdout, "  %snote: %.*s%s\n", cli_yellow(cli), n, notes, cli_plain(cli));
         notes += n + (notes[n] == '\n');
     }
 }
@@ -222,9 +222,9 @@ static void print_errors(const struct cli *cli, const struct kiln_project_enviro
         if (env->options[i].kind == KILN_PROJECT_ERROR &&
             (env->not_ready == NULL || env->options[i].texts == NULL ||
              strcmp(env->not_ready, env->options[i].texts[0]) != 0))
-            printf("  %s%s: %s%s\n", cli_red(cli), env->options[i].name,
-                   env->options[i].texts != NULL ? env->options[i].texts[0] : "out of memory",
-                   cli_plain(cli));
+            cli_putf(stdout, "  %s%s: %s%s\n", cli_red(cli), env->options[i].name,
+                     env->options[i].texts != NULL ? env->options[i].texts[0] : "out of memory",
+                     cli_plain(cli));
 }
 
 static void print_environment(const struct cli *cli, const struct kiln_project *project,
@@ -240,7 +240,7 @@ static void print_environment(const struct cli *cli, const struct kiln_project *
     for (size_t i = 0; i < env->file_count; i++)
         print_file(cli, project, &env->files[i]);
     if (env->not_ready != NULL)
-        printf("  %s%s%s\n", cli_yellow(cli), env->not_ready, cli_plain(cli));
+        cli_putf(stdout, "  %s%s%s\n", cli_yellow(cli), env->not_ready, cli_plain(cli));
     print_notes(cli, env->notes);
     print_errors(cli, env);
 }

@@ -12,8 +12,8 @@ static int list_boards(const struct cli *cli)
     bool usb;
 
     for (size_t i = 0; kiln_sim_listing(i, &name, &title, &usb); i++)
-        printf("%s%-14s%s %-6s %s\n", cli_bold(cli), name, cli_plain(cli), usb ? "USB" : "serial",
-               title);
+        cli_putf(stdout, "%s%-14s%s %-6s %s\n", cli_bold(cli), name, cli_plain(cli),
+                 usb ? "USB" : "serial", title);
     return 0;
 }
 

@@ -46,6 +46,10 @@ void cli_print_wrapped(FILE *out, const char *text, int indent, int width)
     fputc('\n', out);
 }
 
+#define HELP_COLUMN 30
+#define HELP_NARROW 64 /* columns of a terminal that has no room for two */
+#define HELP_BELOW  10
+
 static int text_width(const struct cli *cli)
 {
     return cli->width > 100 ? 100 : cli->width;
@@ -61,44 +65,52 @@ static void print_group(const struct cli *cli, enum cli_group group, FILE *out)
         if (!any)
             fprintf(out, "\n%s:\n", group_titles[group]);
         any = true;
-        fprintf(out, "  %s%-9s%s ", cli_bold(cli), cli_command_at(i)->name, cli_plain(cli));
-        cli_print_wrapped(out, cli_command_at(i)->summary, 12, text_width(cli));
+        fprintf(out, "  %s%-10s%s ", cli_bold(cli), cli_command_at(i)->name, cli_plain(cli));
+        cli_print_wrapped(out, cli_command_at(i)->summary, 13, text_width(cli));
     }
 }
 
 void cli_print_overview(const struct cli *cli, FILE *out)
 {
-    fprintf(out,
-            "%skiln%s puts firmware on a microcontroller, whatever bootloader the board speaks.\n",
-            cli_bold(cli), cli_plain(cli));
+    cli_putf(out,
+             "%skiln%s puts firmware on a microcontroller, whatever bootloader the board speaks.\n",
+             cli_bold(cli), cli_plain(cli));
     for (size_t group = 0; group < sizeof group_titles / sizeof group_titles[0]; group++)
         print_group(cli, (enum cli_group)group, out);
-    fputs("\n`kiln help COMMAND` tells the rest. Most often: kiln flash firmware.bin\n", out);
+    cli_put(out, "\n`kiln help COMMAND` tells the rest. Most often: kiln flash firmware.bin\n");
 }
 
+/* The text stands beside the option, or below it where there is no room. */
 static void print_option(const struct cli *cli, const struct cli_option *option, FILE *out)
 {
-    char head[48];
-    char letter[5] = "    ";
+    int column = text_width(cli) < HELP_NARROW ? HELP_BELOW : HELP_COLUMN;
+    char head[64], list[200] = "(", letter[5] = "    ";
 
     if (option->letter != 0)
         snprintf(letter, sizeof letter, "-%c, ", option->letter);
     snprintf(head, sizeof head, "  %s--%s%s%s", letter, option->name,
              option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
-    fprintf(out, "%-29s ", head);
-    cli_print_wrapped(out, option->help, 30, text_width(cli));
+    if ((int)strlen(head) < column)
+        fprintf(out, "%-*s", column, head);
+    else
+        cli_putf(out, "%s\n%*s", head, column, "");
+    cli_print_wrapped(out, option->help, column, text_width(cli));
     if (option->choices == NULL)
         return;
-    fprintf(out, "%30s", "");
-    for (const char *const *choice = option->choices; *choice != NULL; choice++)
-        fprintf(out, "%s%s", choice == option->choices ? "(" : ", ", *choice);
-    fputs(")\n", out);
+    for (const char *const *choice = option->choices; *choice != NULL; choice++) {
+        size_t used = strlen(list);
+
+        snprintf(list + used, sizeof list - used, "%s%s", *choice, choice[1] != NULL ? ", " : ")");
+    }
+    fprintf(out, "%*s", column, "");
+    cli_print_wrapped(out, list, column, text_width(cli));
 }
 
 void cli_print_command_help(const struct cli *cli, const struct cli_command *command, FILE *out)
 {
-    fprintf(out, "%skiln %s%s %s\n  ", cli_bold(cli), command->name, cli_plain(cli),
-            command->operands);
+    cli_putf(out, "%skiln %s%s %s\n", cli_bold(cli), command->name, cli_plain(cli),
+             command->operands);
+    fputs("  ", out);
     cli_print_wrapped(out, command->summary, 2, text_width(cli));
     if (command->details != NULL) {
         fputs("\n  ", out);
@@ -112,7 +124,7 @@ void cli_print_command_help(const struct cli *cli, const struct cli_command *com
     if (command->examples != NULL)
         fputs("\nExamples:\n", out);
     for (const char *const *line = command->examples; line != NULL && *line != NULL; line += 2)
-        fprintf(out, "  %s%s%s\n      %s\n", cli_bold(cli), line[0], cli_plain(cli), line[1]);
+        cli_putf(out, "  %s%s%s\n      %s\n", cli_bold(cli), line[0], cli_plain(cli), line[1]);
 }
 
 /* ---- man page ---- */

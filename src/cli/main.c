@@ -128,9 +128,9 @@ int cli_fail(struct cli *cli, const struct kiln_error *error)
         return kiln_status_exit_code(error->status);
     }
     fflush(stdout);
-    fprintf(stderr, "kiln: %s%s%s\n", error->message, comma, error->context);
+    cli_putf(stderr, "kiln: %s%s%s\n", error->message, comma, error->context);
     if (error->hint != KILN_HINT_NONE)
-        fprintf(stderr, "  %s\n", kiln_hint_text(error->hint));
+        cli_putf(stderr, "  %s\n", kiln_hint_text(error->hint));
     return kiln_status_exit_code(error->status);
 }
 
@@ -164,7 +164,7 @@ static void say(const struct cli *cli, FILE *out, const char *text)
     if (cli->args.json)
         cli_put_json(cli_notice_json(text));
     else
-        fprintf(out, "%s%s\n", out == stderr ? "kiln: " : "", text);
+        cli_putf(out, "%s%s\n", out == stderr ? "kiln: " : "", text);
     fflush(out);
 }
 
@@ -202,8 +202,8 @@ int cli_usage(struct cli *cli, const char *format, ...)
     va_end(args);
     if (cli->args.json)
         return cli_fail(cli, &error);
-    fprintf(stderr, "kiln: %s\n  `kiln help%s%s` shows what there is.\n", error.message,
-            cli->command != NULL ? " " : "", cli->command != NULL ? cli->command->name : "");
+    cli_putf(stderr, "kiln: %s\n  `kiln help%s%s` shows what there is.\n", error.message,
+             cli->command != NULL ? " " : "", cli->command != NULL ? cli->command->name : "");
     return 2;
 }
 

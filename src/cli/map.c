@@ -6,25 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_WIDTH 16
-#define BAR_MIN    8
-#define BAR_MAX    120
+#define NAME_WIDTH   16
+#define BAR_MIN      8
+#define BELOW_INDENT 4
+#define BAR_MAX      120
 
 static const char letters[KILN_MAP_STATE_COUNT] = {'.', '=', 'e', 'W'};
 static const char *const blocks[KILN_MAP_STATE_COUNT] = {"░", "▒", "·", "█"};
-
-static bool speaks_utf8(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *value = getenv(names[i]);
-
-        if (value != NULL && value[0] != '\0')
-            return strcasestr(value, "utf-8") != NULL || strcasestr(value, "utf8") != NULL;
-    }
-    return false;
-}
 
 static const char *color_of(const struct cli *cli, enum kiln_map_state state)
 {
@@ -106,29 +94,46 @@ static void print_bar(const struct cli *cli, const struct kiln_map *map,
     fprintf(out, "%s\n", cli_plain(cli));
 }
 
+static void print_legend(const struct cli *cli, const struct kiln_map *map, bool utf8, FILE *out)
+{
+    char text[400] = "", size[24];
+
+    for (int state = KILN_MAP_STATE_COUNT - 1; state >= 0; state--) {
+        size_t used = strlen(text);
+        char letter[2] = {letters[state], '\0'};
+
+        snprintf(text + used, sizeof text - used, "  %s%s%s %s %s",
+                 color_of(cli, (enum kiln_map_state)state), utf8 ? blocks[state] : letter,
+                 cli_plain(cli), kiln_map_state_name((enum kiln_map_state)state),
+                 cli_bytes(map->bytes[state], size));
+    }
+    cli_putf(out, "%s\n", text);
+}
+
+/* The bar stands beside the name, or below it where there is no room. */
 void cli_map_print(const struct cli *cli, const struct kiln_map *map, FILE *out)
 {
-    bool utf8 = cli->tty && speaks_utf8();
+    bool utf8 = cli_draws_utf8(cli);
     int width = cli->width - NAME_WIDTH - 28;
+    bool below = width < BAR_MIN;
     uint64_t most = largest(map);
     char size[24];
 
+    if (below)
+        width = cli->width - BELOW_INDENT - 1;
     width = width < BAR_MIN ? BAR_MIN : width > BAR_MAX ? BAR_MAX : width;
     for (size_t i = 0; i < map->part_count; i++) {
         const struct kiln_map_part *part = &map->parts[i];
         uint64_t cells = bar_length(part->size, most, (uint64_t)width);
 
-        fprintf(out, "  0x%08" PRIx64 " %10s  %-*.*s  ", part->start, cli_bytes(part->size, size),
-                NAME_WIDTH, NAME_WIDTH, part->name);
+        fprintf(out, "  0x%08" PRIx64 " %10s  ", part->start, cli_bytes(part->size, size));
+        if (below)
+            fprintf(out, "%.*s\n%*s", NAME_WIDTH, part->name, BELOW_INDENT, "");
+        else
+            fprintf(out, "%-*.*s  ", NAME_WIDTH, NAME_WIDTH, part->name);
         print_bar(cli, map, part, cells, utf8, out);
     }
-    for (int state = KILN_MAP_STATE_COUNT - 1; state >= 0; state--) {
-        fprintf(out, "  %s", color_of(cli, (enum kiln_map_state)state));
-        print_cell((enum kiln_map_state)state, utf8, out);
-        fprintf(out, "%s %s %s", cli_plain(cli), kiln_map_state_name((enum kiln_map_state)state),
-                cli_bytes(map->bytes[state], size));
-    }
-    fputc('\n', out);
+    print_legend(cli, map, utf8, out);
 }
 
 /* ---- JSON ---- */

@@ -264,16 +264,19 @@ static bool takes(const struct cli_command *command, const struct cli_option *op
 
 static bool store_choice(struct cli *cli, const struct cli_option *option, const char *value)
 {
+    char list[200] = "";
+
     for (const char *const *choice = option->choices; *choice != NULL; choice++)
         if (strcasecmp(*choice, value) == 0) {
             *(const char **)((char *)&cli->args + option->field) = *choice;
             return true;
         }
-    cli_usage(cli, "--%s does not take '%s'", option->name, value);
-    fprintf(stderr, "  It takes:");
-    for (const char *const *choice = option->choices; *choice != NULL; choice++)
-        fprintf(stderr, " %s", *choice);
-    fputc('\n', stderr);
+    for (const char *const *choice = option->choices; *choice != NULL; choice++) {
+        size_t used = strlen(list);
+
+        snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "", *choice);
+    }
+    cli_usage(cli, "--%s does not take '%.60s'; it takes %s", option->name, value, list);
     return false;
 }
 

@@ -33,15 +33,16 @@ static void wipe(struct lines *self)
         fputs("\033[1A\r\033[2K", stdout);
 }
 
-static void draw_blocks(double share, int width)
+static void draw_blocks(const struct cli *cli, double share, int width)
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     int full = (int)(share * width * 8 + 0.5);
+    bool utf8 = cli_draws_utf8(cli);
     int column = 0;
 
     for (; column < full / 8; column++)
-        fputs("█", stdout);
-    if (column < width && full % 8 != 0) {
+        fputs(utf8 ? "█" : "#", stdout);
+    if (utf8 && column < width && full % 8 != 0) {
         fputs(eighths[full % 8], stdout);
         column++;
     }
@@ -49,51 +50,60 @@ static void draw_blocks(double share, int width)
         fputc(' ', stdout);
 }
 
-static void draw_rate(const struct bar *bar)
+/* Rate and time left, as far as there is room for them: a line that the terminal breaks cannot be wiped. */
+static void draw_rate(const struct bar *bar, int room)
 {
     uint64_t span = bar->now_ms - bar->began_ms;
     double rate;
-    char text[24];
+    char text[40], size[24];
+    int len;
 
     if (span < 200 || bar->done == 0)
         return;
     rate = (double)bar->done * 1000 / (double)span;
-    printf("  %s/s", cli_bytes((uint64_t)rate, text));
+    len = snprintf(text, sizeof text, "  %s/s", cli_bytes((uint64_t)rate, size));
+    if (len > room)
+        return;
+    fputs(text, stdout);
     if (bar->total > bar->done && rate > 0) {
         unsigned left = (unsigned)((double)(bar->total - bar->done) / rate + 0.999);
 
         if (left >= 60)
-            printf("  %u:%02u left", left / 60, left % 60);
+            snprintf(text, sizeof text, "  %u:%02u left", left / 60, left % 60);
         else
-            printf("  %u s left", left);
+            snprintf(text, sizeof text, "  %u s left", left);
+        if ((int)strlen(text) <= room - len)
+            fputs(text, stdout);
     }
 }
 
+/* 10 columns of phase, bar, 6 of percentage, up to 15 of rate and 13 of time left. */
 static void draw_bar(const struct lines *self, const struct bar *bar)
 {
     const struct cli *cli = self->base.cli;
-    double share;
-    int width = cli->width - 56;
+    int room = cli->width - 1, width;
 
     if (self->base.job_count > 1) {
-        printf("%-20.20s ", bar->device);
-        width -= 21;
+        int name = room < 37 ? room - 17 : 20;
+
+        printf("%-*.*s ", name, name, bar->device);
+        room -= name + 1;
     }
     printf("%-10s", render_phase_title(bar->phase));
     if (bar->total == 0) {
         fputs(" ...\n", stdout);
         return;
     }
-    share = (double)bar->done / (double)bar->total;
-    if (width > 40)
-        width = 40;
+    room -= 10 + 6;
+    width = room < 69 ? room - 29 : 40;
     if (width >= 8) {
         printf(" %s", cli_green(cli));
-        draw_blocks(share, width);
+        draw_blocks(cli, (double)bar->done / (double)bar->total, width);
         printf("%s", cli_plain(cli));
+        room -= width + 1;
     }
-    printf(" %3u %%", (unsigned)(share * 100));
-    draw_rate(bar);
+    printf(" %3u %%", (unsigned)((double)bar->done * 100 / (double)bar->total));
+    draw_rate(bar, room);
     fputc('\n', stdout);
 }
 
@@ -169,7 +179,7 @@ static void lines_event(struct renderer *base, size_t job, const struct kiln_eve
         return;
     wipe(self);
     fflush(stdout);
-    fputs(self->text, failed ? stderr : stdout);
+    cli_put(failed ? stderr : stdout, self->text);
     if (event->kind == KILN_EVENT_PLAN && event->plan->map != NULL && base->cli->args.map)
         cli_map_print(base->cli, event->plan->map, stdout);
     draw(self);
@@ -179,7 +189,7 @@ static void lines_notice(struct renderer *base, const char *text)
 {
     wipe((struct lines *)base);
     fflush(stdout);
-    fprintf(stderr, "%s\n", text);
+    cli_putf(stderr, "%s\n", text);
     draw((struct lines *)base);
 }
 

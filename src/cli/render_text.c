@@ -60,10 +60,10 @@ static void put_regions(struct text *text, const struct kiln_event_target *targe
         const struct kiln_event_region *region = &target->regions[i];
 
         if (region->page == 1) { /* plain DFU: no addresses, the device knows */
-            put(text, "    %-22s takes one file as a stream\n", region->name);
+            put(text, "    %-16s takes one file as a stream\n", region->name);
             continue;
         }
-        put(text, "    %-22s 0x%08llx - 0x%08llx  %10s  %c%c%c  pages of %s\n", region->name,
+        put(text, "    %-16s 0x%08llx - 0x%08llx %10s  %c%c%c  pages of %s\n", region->name,
             (unsigned long long)region->start,
             (unsigned long long)(region->start + region->size - 1), cli_bytes(region->size, size),
             region->access & 1 ? 'r' : '-', region->access & 2 ? 'e' : '-',
@@ -100,7 +100,7 @@ static void put_partitions(struct text *text, const struct kiln_event_target *ta
     for (size_t i = 0; i < target->partition_count; i++) {
         const struct kiln_event_partition *partition = &target->partitions[i];
 
-        put(text, "    %-22s 0x%08llx - 0x%08llx  %10s  %s%s%s\n", partition->label,
+        put(text, "    %-16s 0x%08llx - 0x%08llx %10s  %s%s%s\n", partition->label,
             (unsigned long long)partition->start,
             (unsigned long long)(partition->start + partition->size - 1),
             cli_bytes(partition->size, size), partition_kind(partition, kind),

@@ -193,7 +193,7 @@ static void take_map(struct run *run, size_t job, const struct kiln_event *event
         return;
     svg_path(run, job, path, sizeof path);
     if (!cli_map_svg(map, event->device, path)) {
-        fprintf(stderr, "kiln: %s cannot be written: %s\n", path, strerror(errno));
+        cli_putf(stderr, "kiln: %s cannot be written: %s\n", path, strerror(errno));
         if (run->status < 12)
             run->status = 12;
     } else if (run->count > 1) {
