@@ -4,6 +4,9 @@
  * flasher takes. The boot ROM is not used any more once the flasher runs, so all of its RAM is free then; the code
  * must be where the ROM itself keeps nothing while it receives it.
  *
+ * The ROMs leave the core of the ESP32 at the 40 MHz of the crystal and that of the ESP32-C3 at half of it, and the flash at
+ * a quarter of the core's clock. Here both cores run at 40 MHz, the flash at 20 MHz, which every chip's plain read can.
+ *
  * Sources: ESP32 Technical Reference Manual 5.2, chapters UART, SPI, system and memory; ESP32-C3 Technical Reference
  * Manual 1.1, the same chapters (SPI1 is not in it: its registers are those of the ESP32-S2's, TRM 1.1).
  */
@@ -20,6 +23,7 @@
 #define UART_UPDATE       0u
 
 #define SPI_BASE      0x3ff42000u
+#define SPI_CLOCK     0x18u
 #define SPI_USER      0x1cu
 #define SPI_W0        0x80u
 #define SPI_ADDR_LEFT 8 /* the address register is justified to its upper end */
@@ -36,11 +40,15 @@
 #define UART_UPDATE       0x80u /* UART_ID_REG: bit 31 makes new values count */
 
 #define SPI_BASE      0x60002000u
+#define SPI_CLOCK     0x14u
 #define SPI_USER      0x18u
 #define SPI_W0        0x58u
 #define SPI_ADDR_LEFT 0
 
 #define RESET_REG 0x60008000u /* RTC_CNTL_OPTIONS0_REG, SW_SYS_RST */
+
+#define SYSCLK_CONF    0x600c0058u
+#define SYSCLK_PRE_DIV 0x3ffu /* divides the crystal's clock by one more */
 
 #else
 #error "no such chip"
@@ -63,5 +71,6 @@
 #define SPI_USER_COMMAND (1u << 31)
 #define SPI_USER_EDGES   0xf0u /* clock edges, set-up and hold of chip select: as the ROM has them */
 #define SPI_CTRL_LINES   0x01906000u /* two or four data lines, fast reads */
+#define SPI_CLOCK_HALF   0x00001001u /* of the bus clock */
 
 #endif

@@ -46,11 +46,14 @@ __asm__(".section .entry, \"ax\"\n"
 #endif
         "    .text\n");
 
-static int port_get(void)
+static uint32_t port_waiting(void)
 {
-    if (UART_RX_COUNT(REG(UART_BASE + UART_STATUS)) == 0)
-        return -1;
-    return (int)(REG(UART_BASE) & 0xff);
+    return UART_RX_COUNT(REG(UART_BASE + UART_STATUS));
+}
+
+static uint32_t port_get(void)
+{
+    return REG(UART_BASE) & 0xff;
 }
 
 static void port_put(uint32_t byte)
@@ -109,13 +112,21 @@ static void port_store(uint32_t address, uint32_t value)
     REG(address) = value;
 }
 
+static void await_spi(void)
+{
+    while (REG(SPI_BASE + SPI_CMD) & SPI_CMD_USR) {
+    }
+}
+
 static volatile uint32_t *port_data(void)
 {
+    await_spi();
     return &REG(SPI_BASE + SPI_W0);
 }
 
 static void port_spi(uint32_t opcode, uint32_t flags, uint32_t address, uint32_t len)
 {
+    await_spi();
     REG(SPI_BASE + SPI_USER) =
         (REG(SPI_BASE + SPI_USER) & SPI_USER_EDGES) | SPI_USER_COMMAND | flags;
     REG(SPI_BASE + SPI_USER1) = 23u << 26;
@@ -123,8 +134,6 @@ static void port_spi(uint32_t opcode, uint32_t flags, uint32_t address, uint32_t
     REG(SPI_BASE + SPI_ADDR) = address << SPI_ADDR_LEFT;
     REG(SPI_BASE + SPI_MOSI_DLEN) = REG(SPI_BASE + SPI_MISO_DLEN) = len * 8 - 1;
     REG(SPI_BASE + SPI_CMD) = SPI_CMD_USR;
-    while (REG(SPI_BASE + SPI_CMD) & SPI_CMD_USR) {
-    }
 }
 
 static void port_code(uint32_t *out_start, uint32_t *out_end)
@@ -138,6 +147,10 @@ void flasher_main(void)
     REG(UART_BASE + UART_INT_ENA) = 0;
     for (uint32_t *word = bss_start; word != bss_end; word++)
         *word = 0;
+#ifdef SYSCLK_CONF
+    REG(SYSCLK_CONF) &= ~SYSCLK_PRE_DIV;
+#endif
+    REG(SPI_BASE + SPI_CLOCK) = SPI_CLOCK_HALF;
     REG(SPI_BASE + SPI_CTRL) &= ~SPI_CTRL_LINES;
     crc_begin();
     f.rx_crc = CRC_START;

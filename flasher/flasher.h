@@ -25,6 +25,8 @@
 
 #define SECTOR 4096u
 #define CHUNK  PORT_SPI_MAX
+#define STEP \
+    16u /* of what comes out of the stream, between two looks at the flash chip: a part of a CHUNK */
 
 enum op {
     OP_SYNC = 0x08,
@@ -63,6 +65,8 @@ enum arg {
     ARG_TOTAL /* and of all */
 };
 
+#define FAST static inline __attribute__((always_inline))
+
 struct flasher {
     uint32_t rx_len, rx_crc;
     uint8_t rx_bad, rx_escape;
@@ -82,8 +86,9 @@ struct flasher {
     uint32_t programmed, hashed;
     uint32_t acked, complained; /* what was taken at the last time; where data was missing, + 1 */
     uint32_t error;
-    uint32_t produced;
-    uint32_t blank_to; /* seen to be blank within the next unit */
+    uint32_t take_to;        /* how far the inflater may take without a look at what has come */
+    uint32_t produced, room; /* and put without a look at the rest */
+    uint32_t blank_to;       /* seen to be blank within the next unit */
     uint32_t has_block;
     uint32_t block[16]; /* read back and not hashed yet */
     uint32_t md5[4];
@@ -261,10 +266,8 @@ static void receive(uint32_t byte)
 
 static void poll(void)
 {
-    int byte;
-
-    while (!f.ready && (byte = port_get()) >= 0)
-        receive((uint32_t)byte);
+    for (uint32_t waiting = port_waiting(); waiting > 0 && !f.ready; waiting--)
+        receive(port_get());
 }
 
 /* ---- the flash chip ---- */
@@ -301,9 +304,14 @@ static void flash_read(uint32_t address, uint32_t len)
     port_spi(SPI_READ, PORT_SPI_ADDRESS | PORT_SPI_IN, address, len);
 }
 
-static int data_is_blank(void)
+static void copy_words(volatile uint32_t *to, const volatile uint32_t *from)
 {
-    volatile uint32_t *data = port_data();
+    for (uint32_t i = 0; i < CHUNK / 4; i++)
+        to[i] = from[i];
+}
+
+static int is_blank(const volatile uint32_t *data)
+{
     uint32_t all = data[0];
 
     for (uint32_t i = 1; i < CHUNK / 4; i++)
@@ -326,13 +334,20 @@ static uint32_t erase_unit(uint32_t *out_opcode)
     return SECTOR;
 }
 
+/* The receiver is emptied while the data is on the bus. */
+static volatile uint32_t *read_chunk(uint32_t address)
+{
+    flash_read(address, CHUNK);
+    poll();
+    return port_data();
+}
+
 /* Looks at the next few bytes of the next unit: is it blank, it needs no erasing. */
 static void erase_ahead(void)
 {
     uint32_t opcode, unit = erase_unit(&opcode);
 
-    flash_read(f.address + f.blank_to, CHUNK);
-    if (data_is_blank()) {
+    if (is_blank(read_chunk(f.address + f.blank_to))) {
         f.blank_to += CHUNK;
         if (f.blank_to - f.erased_to < unit)
             return;
@@ -347,24 +362,20 @@ static void erase_ahead(void)
 
 static void program(uint32_t len)
 {
-    volatile uint32_t *data = port_data();
     const uint32_t *from = &out_ring[f.programmed % OUT_SIZE / 4];
     uint32_t at = f.address + f.programmed;
 
-    for (uint32_t i = 0; i < CHUNK / 4; i++)
-        data[i] = from[i];
+    copy_words(port_data(), from);
     f.programmed += len;
     if (f.programmed % TELL_EVERY == 0)
         acknowledge(OK);
-    if (len < CHUNK || !data_is_blank())
+    if (len < CHUNK || !is_blank(from))
         flash_change(SPI_PROGRAM, PORT_SPI_OUT, at, len);
 }
 
-static void read_block(uint32_t block[16], uint32_t address)
+static void read_block(uint32_t address)
 {
-    flash_read(address, CHUNK);
-    for (uint32_t i = 0; i < 16; i++)
-        block[i] = port_data()[i];
+    copy_words(f.block, read_chunk(address));
 }
 
 /* Reads what was written while the flash chip is idle, and hashes it while it is not. */
@@ -374,7 +385,7 @@ static void read_back(void)
 
     if (f.has_block || f.hashed + CHUNK > end)
         return;
-    read_block(f.block, f.address + f.hashed);
+    read_block(f.address + f.hashed);
     f.has_block = 1;
 }
 
@@ -424,12 +435,18 @@ static int await_flash(void)
 
 /* ---- what the inflater needs ---- */
 
-static int inflate_stopped(void)
+FAST int inflate_stopped(void)
 {
-    return f.ready || f.error != OK;
+    return (f.ready | f.error) != 0;
 }
 
-static uint32_t inflate_take(void)
+static void inflate_pause(void)
+{
+    work();
+}
+
+/* False if there will be none. */
+static int await_data(void)
 {
     while (f.taken == f.got) {
         if (f.taken == f.stream_len)
@@ -440,249 +457,67 @@ static uint32_t inflate_take(void)
     }
     if (f.taken - f.acked >= ACK_EVERY)
         acknowledge(OK);
+    f.take_to = f.acked + ACK_EVERY - f.taken < f.got - f.taken ? f.acked + ACK_EVERY : f.got;
+    return 1;
+}
+
+FAST int inflate_can_take(void)
+{
+    return f.taken != f.take_to;
+}
+
+FAST uint32_t inflate_take(void)
+{
+    if (!inflate_can_take() && !await_data())
+        return 0;
     return in_ring[f.taken++ % IN_SIZE];
 }
 
-static void inflate_put(uint32_t byte)
+/* At the end of a step: waits until there is room for the next one. */
+static void make_room(void)
 {
-    if (f.produced == f.len) {
+    if (f.produced == f.len)
         f.error = ERROR_STREAM;
-        return;
-    }
-    if (f.produced % CHUNK == 0) {
-        do
-            work();
-        while (f.produced - f.programmed > OUT_SIZE - WINDOW - CHUNK && !f.ready);
-        if (f.ready)
+    do
+        work();
+    while (f.produced - f.programmed > OUT_SIZE - WINDOW - CHUNK && !f.ready);
+    f.room = f.len - f.produced < STEP ? f.len : f.produced + STEP;
+}
+
+FAST void inflate_put(uint32_t byte)
+{
+    if (f.produced == f.room) {
+        make_room();
+        if (inflate_stopped())
             return;
     }
     ((uint8_t *)out_ring)[f.produced++ % OUT_SIZE] = (uint8_t)byte;
 }
 
-static uint32_t inflate_produced(void)
+FAST uint32_t inflate_produced(void)
 {
     return f.produced;
 }
 
 static void inflate_copy(uint32_t distance, uint32_t len)
 {
-    for (; len > 0 && !inflate_stopped(); len--)
-        inflate_put(((uint8_t *)out_ring)[(f.produced - distance) % OUT_SIZE]);
-}
+    uint8_t *out = (uint8_t *)out_ring;
 
-/* ---- requests ---- */
+    while (len > 0) {
+        uint32_t n, to = f.produced, from = to - distance;
 
-static void send_words(const volatile uint32_t *words, uint32_t len)
-{
-    for (uint32_t i = 0; i < len; i++)
-        send(words[i / 4] >> i % 4 * 8);
-}
-
-/* The last block of a message of `len` bytes, of which the rest is in block already. */
-static void md5_end(uint32_t md5[4], uint32_t block[16], uint32_t len)
-{
-    uint32_t rest = len % 64;
-
-    block[rest / 4] = (block[rest / 4] & ((1u << rest % 4 * 8) - 1)) | 0x80u << rest % 4 * 8;
-    for (uint32_t i = rest / 4 + 1; i < 16; i++)
-        block[i] = 0;
-    if (rest >= 56) {
-        md5_block(md5, block);
-        for (uint32_t i = 0; i < 16; i++)
-            block[i] = 0;
-    }
-    block[14] = len << 3;
-    block[15] = len >> 29;
-    md5_block(md5, block);
-}
-
-static void begin_write(void)
-{
-    for (uint32_t *word = &f.taken; word != f.md5; word++)
-        *word = 0;
-    f.address = f.arg[ARG_ADDRESS];
-    f.covers = f.arg[ARG_LEN];
-    f.half_opcode = f.arg[ARG_HALF];
-}
-
-static uint32_t write_flash(void)
-{
-    f.len = f.arg[ARG_PLAIN];
-    f.stream_len = f.arg[ARG_STREAM];
-    if (f.len - 1 >= f.covers)
-        return ERROR_RANGE;
-    md5_begin(f.md5);
-    reply(OP_WRITE, flash_status(), OK);
-    f.writing = 1;
-    if (!inflate_run(&f.inflate) || f.produced != f.len || f.taken != f.stream_len)
-        f.error |= ERROR_STREAM;
-    while (!inflate_stopped() && (f.hashed < f.covers || f.busy))
-        work();
-    f.writing = 0;
-    if (f.ready)
-        return OK;
-    md5_end(f.md5, f.block, f.covers);
-    reply_begin(OP_DONE, f.produced, 16);
-    send_words(f.md5, 16);
-    reply_end(f.error);
-    return OK;
-}
-
-static uint32_t hash_flash(void)
-{
-    uint32_t left = f.covers, at = f.address, unit = f.arg[ARG_UNIT], size = f.arg[ARG_SIZE];
-    uint32_t *block = f.block;
-
-    if (size > 16 || unit == 0 || f.arg[ARG_TOTAL] > FRAME_DATA)
-        return ERROR_RANGE;
-    reply_begin(OP_HASH, 0, f.arg[ARG_TOTAL]);
-    while (left > 0) {
-        uint32_t len = left < unit ? left : unit, end = at + len / CHUNK * CHUNK;
-
-        md5_begin(f.md5);
-        for (; at != end; at += CHUNK) {
-            read_block(block, at);
-            md5_block(f.md5, block);
-            poll();
-            if (f.ready)
-                return OK; /* and the frame stays without its end */
+        if (to == f.room) {
+            make_room();
+            if (inflate_stopped())
+                return;
         }
-        read_block(block, at);
-        md5_end(f.md5, block, len);
-        send_words(f.md5, size);
-        at += len % CHUNK;
-        left -= len;
+        n = f.room - to < len ? f.room - to : len;
+        len -= n;
+        for (f.produced = n += to; to != n; to++, from++)
+            out[to % OUT_SIZE] = out[from % OUT_SIZE];
     }
-    reply_end(OK);
-    return OK;
 }
 
-static uint32_t erase_flash(void)
-{
-    while (f.erased_to < f.covers || f.busy) {
-        if (!await_flash())
-            return OK;
-        if (f.erased_to < f.covers)
-            erase_ahead();
-    }
-    reply(OP_ERASE, 0, OK);
-    return OK;
-}
-
-/* The bytes come in frames of at most 1 KB, the value says from where. */
-static uint32_t read_flash(void)
-{
-    uint32_t at = f.address, end = at + f.covers;
-
-    while (at != end) {
-        uint32_t left = end - at < 1024 ? end - at : 1024;
-
-        reply_begin(OP_READ, at, left);
-        while (left > 0) {
-            uint32_t len = left < CHUNK ? left : CHUNK;
-
-            flash_read(at, CHUNK);
-            send_words(port_data(), len);
-            at += len;
-            left -= len;
-            poll();
-            if (f.ready)
-                return OK;
-        }
-        reply_end(OK);
-    }
-    return OK;
-}
-
-/* Requests about a range of the flash: all have the same six words. */
-static void work_on_flash(uint32_t op)
-{
-    uint32_t address = f.arg[ARG_ADDRESS], len = f.arg[ARG_LEN], size = f.arg[ARG_FLASH];
-    uint32_t error = ERROR_RANGE;
-    int whole = (address | len) % SECTOR == 0;
-
-    if (!await_flash())
-        return;
-    begin_write();
-    if (f.request_len != 12 + sizeof f.arg)
-        error = ERROR_COMMAND;
-    else if (address <= size && len <= size - address) {
-        if (op == OP_READ)
-            error = read_flash();
-        else if (op == OP_HASH)
-            error = hash_flash();
-        else if (whole)
-            error = op == OP_WRITE ? write_flash() : erase_flash();
-    }
-    if (error != OK)
-        reply(op, 0, error);
-}
-
-/* Address, value, mask, and a word that is not used, any number of times. */
-static void write_registers(void)
-{
-    for (uint32_t i = 2; 4 * i + 16 <= f.request_len - 4; i += 4)
-        port_store(rx[i], (port_load(rx[i]) & ~rx[i + 2]) | (rx[i + 1] & rx[i + 2]));
-    reply(OP_WRITE_REG, 0, OK);
-}
-
-/* Also said unasked at the start. */
-static void greet(void)
-{
-    uint32_t start, end, crc = CRC_START;
-
-    port_code(&start, &end);
-    for (; start != end; start += 4) {
-        uint32_t word = port_load(start);
-
-        for (uint32_t i = 0; i < 4; i++, word >>= 8)
-            crc = crc_add(crc, word & 0xff);
-    }
-    reply_begin(OP_SYNC, FLASHER_MAGIC, 16);
-    send_word(FLASHER_VERSION);
-    send_word(~crc);
-    send_word(IN_SIZE);
-    send_word(FRAME_DATA);
-    reply_end(OK);
-}
-
-static void change_baud(void)
-{
-    reply(OP_BAUD, 0, OK);
-    port_baud(f.arg[0], f.arg[1]);
-}
-
-static void execute(void)
-{
-    uint32_t op = rx[0] >> 8 & 0xff;
-
-    f.ready = 0;
-    f.request_len = f.rx_len;
-    f.rx_len = 0;
-    for (uint32_t i = 0; i < 6; i++)
-        f.arg[i] = rx[2 + i];
-    if (op == OP_SYNC)
-        greet();
-    else if (op == OP_READ_REG)
-        reply(op, port_load(f.arg[0]), OK);
-    else if (op == OP_WRITE_REG)
-        write_registers();
-    else if (op == OP_BAUD)
-        change_baud();
-    else if (op == OP_WRITE || (op >= OP_HASH && op <= OP_READ))
-        work_on_flash(op);
-    else if (op == OP_RESET)
-        port_reset();
-    else
-        reply(op, 0, ERROR_COMMAND);
-}
-
-/* Does one request, if one is there. */
-static void turn(void)
-{
-    poll();
-    if (f.ready)
-        execute();
-}
+#include "flasher/requests.h"
 
 #endif

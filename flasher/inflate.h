@@ -10,48 +10,81 @@
 #include <stdint.h>
 
 #define INFLATE_CODE_MAX 15u
+#define INFLATE_FAST     10u /* codes up to this length are looked up, longer ones taken bit by bit */
 #define INFLATE_SYMBOLS  288u
 #define INFLATE_LENGTHS  (INFLATE_SYMBOLS + 32u)
 
-/* A prefix code: how many codes have each length, and the symbols in the order of their codes. */
+/* A prefix code: how many codes have each length, the symbols in the order of their codes, and by the next bits the
+ * symbol << 4 | length of its code, 0 if that is longer or there is none. */
 struct inflate_code {
     uint16_t count[INFLATE_CODE_MAX + 1];
     uint16_t symbol[INFLATE_SYMBOLS];
+    uint16_t fast[1u << INFLATE_FAST];
 };
 
 struct inflate {
-    uint32_t bits, bit_count;
+    uint32_t bits, bit_count; /* what is above bit_count is 0 */
     struct inflate_code literals, distances;
     uint8_t length[INFLATE_LENGTHS];
 };
 
 /* The next byte of the stream; anything once inflate_stopped(). */
 static uint32_t inflate_take(void);
+/* Whether that would come back at once. */
+static int inflate_can_take(void);
 static void inflate_put(uint32_t byte);
-/* The byte that was put `distance` bytes ago, at least 1 and at most what was put and 32768. */
+/* The bytes that were put `distance` bytes ago, at least 1 and at most what was put and 32768. */
 static void inflate_copy(uint32_t distance, uint32_t len);
 static uint32_t inflate_produced(void);
 /* Whether there is any use in going on. */
 static int inflate_stopped(void);
+/* Called every few hundred instructions while nothing is taken or put. */
+static void inflate_pause(void);
+
+static void inflate_more(struct inflate *in)
+{
+    in->bits |= inflate_take() << in->bit_count;
+    in->bit_count += 8;
+}
 
 static uint32_t inflate_bits(struct inflate *in, uint32_t count)
 {
     uint32_t value;
 
-    while (in->bit_count < count) {
-        in->bits |= inflate_take() << in->bit_count;
-        in->bit_count += 8;
-    }
+    while (in->bit_count < count)
+        inflate_more(in);
     value = in->bits & ((1u << count) - 1);
     in->bits >>= count;
     in->bit_count -= count;
     return value;
 }
 
+/* Codes come with their first bit lowest, so the next one is counted up from its last bit, the highest. */
+static void inflate_look_up(struct inflate_code *code)
+{
+    const uint16_t *symbol = code->symbol;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < 1u << INFLATE_FAST; i++)
+        code->fast[i] = 0;
+    for (uint32_t len = 1; len <= INFLATE_FAST; len++) {
+        inflate_pause();
+        for (uint32_t left = code->count[len]; left > 0; left--) {
+            uint32_t entry = (uint32_t)*symbol++ << 4 | len, bit = 1u << (len - 1);
+
+            for (uint32_t i = at; i < 1u << INFLATE_FAST; i += 1u << len)
+                code->fast[i] = (uint16_t)entry;
+            for (; at & bit; bit >>= 1)
+                at ^= bit;
+            at |= bit;
+        }
+    }
+}
+
 /* False if the lengths make no prefix code. A code with a single symbol may be incomplete, and there may be none. */
 static int inflate_build(struct inflate_code *code, const uint8_t *length, uint32_t count)
 {
-    uint16_t next[INFLATE_CODE_MAX + 1];
+    uint16_t next[INFLATE_CODE_MAX + 2];
     int32_t left = 1;
 
     for (uint32_t i = 0; i <= INFLATE_CODE_MAX; i++)
@@ -59,37 +92,37 @@ static int inflate_build(struct inflate_code *code, const uint8_t *length, uint3
     for (uint32_t i = 0; i < count; i++)
         code->count[length[i]]++;
     code->count[0] = 0;
-    next[0] = next[1] = 0;
+    next[1] = 0;
     for (uint32_t i = 1; i <= INFLATE_CODE_MAX; i++) {
         left = 2 * left - code->count[i];
         if (left < 0)
             return 0;
-        if (i < INFLATE_CODE_MAX)
-            next[i + 1] = (uint16_t)(next[i] + code->count[i]);
+        next[i + 1] = (uint16_t)(next[i] + code->count[i]);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (length[i] != 0)
             code->symbol[next[length[i]]++] = (uint16_t)i;
     }
+    inflate_look_up(code);
     return 1;
 }
 
-/* The next symbol, or INFLATE_SYMBOLS if no code begins like this. */
-static uint32_t inflate_symbol(struct inflate *in, const struct inflate_code *code)
+/* A code that is in no table. */
+static uint32_t inflate_long_symbol(struct inflate *in, const struct inflate_code *code)
 {
     int32_t value = 0, first = 0, index = 0;
-    uint32_t bits = in->bits, bit_count = in->bit_count, found = INFLATE_SYMBOLS;
+    uint32_t bits = in->bits, have = in->bit_count, found = INFLATE_SYMBOLS;
 
     for (uint32_t len = 1; len <= INFLATE_CODE_MAX; len++) {
         int32_t count = code->count[len];
 
-        if (bit_count == 0) {
+        if (have == 0) {
             bits = inflate_take();
-            bit_count = 8;
+            have = 8;
         }
         value |= (int32_t)(bits & 1);
         bits >>= 1;
-        bit_count--;
+        have--;
         if (value - first < count) {
             found = code->symbol[index + value - first];
             break;
@@ -99,8 +132,43 @@ static uint32_t inflate_symbol(struct inflate *in, const struct inflate_code *co
         value <<= 1;
     }
     in->bits = bits;
-    in->bit_count = bit_count;
+    in->bit_count = have;
     return found;
+}
+
+/* More bits first: as many as are there, and one byte more than is there if they make no symbol. */
+static uint32_t inflate_hard_symbol(struct inflate *in, const struct inflate_code *code)
+{
+    for (;;) {
+        uint32_t entry, len;
+
+        while (in->bit_count <= 24 && inflate_can_take())
+            inflate_more(in);
+        entry = code->fast[in->bits % (1u << INFLATE_FAST)];
+        len = entry & 15;
+        if (len - 1 < in->bit_count) {
+            in->bits >>= len;
+            in->bit_count -= len;
+            return entry >> 4;
+        }
+        if (in->bit_count >= INFLATE_FAST)
+            return inflate_long_symbol(in, code);
+        inflate_more(in);
+        if (inflate_stopped())
+            return INFLATE_SYMBOLS;
+    }
+}
+
+/* The next symbol, or INFLATE_SYMBOLS if no code begins like this. */
+static uint32_t inflate_symbol(struct inflate *in, const struct inflate_code *code)
+{
+    uint32_t entry = code->fast[in->bits % (1u << INFLATE_FAST)], len = entry & 15;
+
+    if (len - 1 >= in->bit_count)
+        return inflate_hard_symbol(in, code);
+    in->bits >>= len;
+    in->bit_count -= len;
+    return entry >> 4;
 }
 
 static int inflate_stored(struct inflate *in)
@@ -152,6 +220,7 @@ static int inflate_dynamic(struct inflate *in)
 
         if (symbol > 18 || (symbol == 16 && n == 0) || inflate_stopped())
             return 0;
+        inflate_pause();
         if (symbol == 16) {
             length = in->length[n - 1];
             repeat = 3 + inflate_bits(in, 2);

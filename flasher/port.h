@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
-/* The next received byte, -1 if there is none. */
-static int port_get(void);
+/* How many received bytes wait, at least 1 if any, and the next of them. */
+static uint32_t port_waiting(void);
+static uint32_t port_get(void);
 /* Sends one; waits while the transmitter is full. */
 static void port_put(uint32_t byte);
 /* 8N1 at `baud`, from a register that stands for `old` now; what was sent is out by then. */
@@ -17,7 +18,8 @@ static void port_reset(void);
 static uint32_t port_load(uint32_t address);
 static void port_store(uint32_t address, uint32_t value);
 
-/* One command to the flash chip, with what PORT_SPI_* says; data passes through port_data(). */
+/* One command to the flash chip, with what PORT_SPI_* says; data passes through port_data(). It has begun on return, and
+ * is over when the next one begins or port_data() returns. */
 #define PORT_SPI_ADDRESS (1u << 30)
 #define PORT_SPI_IN      (1u << 28)
 #define PORT_SPI_OUT     (1u << 27)

@@ -124,8 +124,9 @@ struct esp_flasher {
     uint32_t complained_at;
     uint32_t produced, programmed, erased, blank, hashed;
     uint8_t error;
-    uint64_t md5_ns; /* of what was read back just now */
-    bool more;       /* the inflater has output left, without any input */
+    uint64_t md5_ns;    /* of what was read back just now */
+    uint64_t waited_ns; /* for the bus since the last frame */
+    bool more;          /* the inflater has output left, without any input */
     z_stream z;
     void *md5;
     uint8_t in[ESP_FLASHER_WINDOW], out[ESP_FLASHER_AHEAD];

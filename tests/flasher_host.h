@@ -43,23 +43,30 @@ static int host_sync(size_t at)
     return at == 0 || at == HOST_SYNC - 1 ? SLIP_END : at == 2 ? OP_SYNC : 0;
 }
 
-static int port_get(void)
+static uint32_t port_waiting(void)
 {
     if (host.paused < host.pauses && host.in_at == host.pause[host.paused]) {
         if (++host.idle < HOST_IDLE)
-            return -1;
+            return 0;
         host.paused++;
         host.idle = 0;
     }
     if (host.in_at < host.in_len) {
         host.idle = 0;
-        return host.in[host.in_at++];
+        return 1;
     }
     if (host.idle < HOST_IDLE)
         host.idle++;
-    else if (host.ended < HOST_SYNC)
-        return host_sync(host.ended++);
-    return -1;
+    else
+        return host.ended < HOST_SYNC;
+    return 0;
+}
+
+static uint32_t port_get(void)
+{
+    if (host.in_at < host.in_len)
+        return host.in[host.in_at++];
+    return (uint32_t)host_sync(host.ended++);
 }
 
 static void port_put(uint32_t byte)
