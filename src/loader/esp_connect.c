@@ -151,6 +151,41 @@ static void quote(const struct kiln_esp *esp, char *text, size_t cap)
     text[best_len] = '\0';
 }
 
+static enum kiln_status diagnose_boot(struct kiln_ctx *ctx, const struct kiln_esp_boot_log *log,
+                                      const char *port)
+{
+    if (log->download)
+        return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_ESP_TX_DEAD,
+                              "the board on %s is in download mode (0x%02x) but does not answer: "
+                              "what we send does not reach it",
+                              port, log->mode);
+    if (log->brownout)
+        return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_ESP_SUPPLY,
+                              "the board on %s resets itself because its supply breaks down "
+                              "(brownout), and did not enter the bootloader",
+                              port);
+    if (log->no_program || log->resets > 1)
+        return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_BOOT_BUTTON,
+                              "the board on %s %s and did not enter the bootloader (boot mode "
+                              "0x%02x): GPIO0 was not low at reset",
+                              port,
+                              log->no_program ? "finds no program in its flash that it can start"
+                                              : "restarts again and again",
+                              log->mode);
+    return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_BOOT_BUTTON,
+                          "the board on %s started its program and not the bootloader "
+                          "(boot mode 0x%02x): GPIO0 was not low at reset",
+                          port, log->mode);
+}
+
+static bool is_echo(const struct kiln_esp *esp)
+{
+    uint8_t sync[KILN_ESP_SYNC_LEN];
+
+    kiln_esp_put_sync(sync);
+    return memmem(esp->log, esp->log_len, sync, sizeof sync) != NULL;
+}
+
 static enum kiln_status diagnose(struct kiln_esp *esp, struct kiln_ctx *ctx, bool did_reset)
 {
     char port[96];
@@ -159,16 +194,13 @@ static enum kiln_status diagnose(struct kiln_esp *esp, struct kiln_ctx *ctx, boo
 
     kiln_link_describe(esp->link, port, sizeof port);
     kiln_esp_scan_boot_log(esp->log, esp->log_len, &log);
-    if (log.seen && log.download)
-        return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_ESP_TX_DEAD,
-                              "the board on %s is in download mode (0x%02x) but does not answer: "
-                              "what we send does not reach it",
-                              port, log.mode);
     if (log.seen)
-        return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_BOOT_BUTTON,
-                              "the board on %s started its program and not the bootloader "
-                              "(boot mode 0x%02x): GPIO0 was not low at reset",
-                              port, log.mode);
+        return diagnose_boot(ctx, &log, port);
+    if (is_echo(esp))
+        return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_ESP_ECHO,
+                              "%s sends back what it is sent: the board runs a program that does "
+                              "so, or TX and RX are joined",
+                              port);
     if (esp->log_len >= 8 && readable_percent(esp->log, esp->log_len) >= 80) {
         quote(esp, words, sizeof words);
         return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_BOOT_BUTTON,

@@ -167,7 +167,7 @@ enum kiln_status kiln_esp_detect(struct kiln_esp *esp, struct kiln_ctx *ctx)
     else
         KILN_TRY(probe(esp, ctx, &found));
     if (asked != NULL && asked != found)
-        return kiln_fail_hint(ctx, KILN_E_REFUSED, KILN_HINT_FORCE_CHIP,
+        return kiln_fail_hint(ctx, KILN_E_REFUSED, KILN_HINT_ASKED_CHIP,
                               "the board has an %s and not an %s", found->title, asked->title);
     esp->chip = found;
     esp->facts = found->esp;

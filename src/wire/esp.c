@@ -197,17 +197,25 @@ static bool has_text(const uint8_t *text, size_t len, const char *what)
 void kiln_esp_scan_boot_log(const uint8_t *text, size_t len, struct kiln_esp_boot_log *out)
 {
     static const char mark[] = "boot:0x";
-    const uint8_t *at = memmem(text, len, mark, sizeof mark - 1);
     const uint8_t *end = text + len;
+    const uint8_t *at = text;
 
     memset(out, 0, sizeof *out);
-    if (at == NULL)
-        return;
-    at += sizeof mark - 1;
-    for (size_t digits = 0; at < end && digits < 8 && hex_digit(*at) >= 0; at++, digits++) {
-        out->mode = out->mode << 4 | (uint32_t)hex_digit(*at);
+    out->no_program = has_text(text, len, "invalid header: 0x") ||
+                      has_text(text, len, "flash read err,") || has_text(text, len, "csum err:");
+    out->brownout = has_text(text, len, "Brownout detector was triggered");
+    while ((at = memmem(at, (size_t)(end - at), mark, sizeof mark - 1)) != NULL) {
+        uint32_t mode = 0;
+        size_t digits = 0;
+
+        at += sizeof mark - 1;
+        for (; at < end && digits < 8 && hex_digit(*at) >= 0; at++, digits++)
+            mode = mode << 4 | (uint32_t)hex_digit(*at);
+        if (digits == 0)
+            continue;
         out->seen = true;
-    }
-    if (out->seen)
+        out->resets++;
+        out->mode = mode;
         out->download = has_text(at, (size_t)(end - at), "waiting for download");
+    }
 }

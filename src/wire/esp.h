@@ -110,9 +110,12 @@ enum kiln_esp_verdict kiln_esp_parse_md5(const struct kiln_esp_reply *reply, uin
 
 /* What a boot ROM prints after reset says in which mode the chip started. */
 struct kiln_esp_boot_log {
-    bool seen;     /* a "boot:0x.." was there */
-    uint32_t mode; /* the number behind it */
-    bool download; /* "waiting for download" followed */
+    bool seen;       /* a "boot:0x.." was there, and this is the last one */
+    uint32_t mode;   /* the number behind it */
+    bool download;   /* "waiting for download" followed */
+    unsigned resets; /* how many there were */
+    bool no_program; /* the ROM found nothing in the flash that it could start */
+    bool brownout;   /* the supply was too low */
 };
 
 /* `text` is whatever was received, not NUL-terminated, possibly garbage. */

@@ -212,6 +212,112 @@ static void a_bad_cable_costs_time_only(void **state)
     }
 }
 
+/* ---- boards that do not come ---- */
+
+#define SAYS_EVERY_MS 300u
+
+struct talker {
+    struct kiln_byte_link base;
+    const char *says; /* every now and then; NULL: nothing */
+    bool echoes;
+    uint64_t next_ns;
+    uint8_t heard[256];
+    size_t heard_len;
+};
+
+static enum kiln_status talker_read(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                    uint8_t *bytes, size_t cap, size_t *out_len)
+{
+    struct talker *t = (struct talker *)self;
+
+    *out_len = 0;
+    if (t->heard_len > 0 && t->heard_len <= cap) {
+        memcpy(bytes, t->heard, t->heard_len);
+        *out_len = t->heard_len;
+        t->heard_len = 0;
+        return KILN_OK;
+    }
+    if (t->says == NULL)
+        return kiln_sleep_ms(ctx, 0x7fffffff);
+    if (kiln_ctx_now_ns(ctx) < t->next_ns)
+        KILN_TRY(kiln_sleep_ms(
+            ctx, (uint32_t)((t->next_ns - kiln_ctx_now_ns(ctx)) / KILN_NS_PER_MS) + 1));
+    t->next_ns = kiln_ctx_now_ns(ctx) + (uint64_t)SAYS_EVERY_MS * KILN_NS_PER_MS;
+    *out_len = KILN_MIN(cap, strlen(t->says));
+    memcpy(bytes, t->says, *out_len);
+    return KILN_OK;
+}
+
+static enum kiln_status talker_write(struct kiln_byte_link *self, struct kiln_ctx *ctx,
+                                     const uint8_t *bytes, size_t len)
+{
+    struct talker *t = (struct talker *)self;
+
+    (void)ctx;
+    if (t->echoes && len <= sizeof t->heard) {
+        memcpy(t->heard, bytes, len);
+        t->heard_len = len;
+    }
+    return KILN_OK;
+}
+
+static enum kiln_status talker_discard(struct kiln_byte_link *self, struct kiln_ctx *ctx)
+{
+    (void)ctx;
+    ((struct talker *)self)->heard_len = 0;
+    return KILN_OK;
+}
+
+static void talker_close(struct kiln_byte_link *self)
+{
+    (void)self;
+}
+
+static void each_silence_has_its_reason(void **state)
+{
+    static const struct kiln_byte_link_ops ops = {.name = "talker",
+                                                  .read = talker_read,
+                                                  .write = talker_write,
+                                                  .discard_input = talker_discard,
+                                                  .close = talker_close};
+    static const struct {
+        const char *says;
+        bool echoes;
+        const char *words;
+        enum kiln_hint hint;
+    } rows[] = {
+        {NULL, false, "stays silent", KILN_HINT_ESP_NO_REPLY},
+        {NULL, true, "sends back what it is sent", KILN_HINT_ESP_ECHO},
+        {"rst:0x1 (POWERON_RESET),boot:0x3 (DOWNLOAD_BOOT)\r\nwaiting for download\r\n", false,
+         "what we send does not reach it", KILN_HINT_ESP_TX_DEAD},
+        {"boot:0x13 (SPI_FAST_FLASH_BOOT)\r\ninvalid header: 0xffffffff\r\n", false,
+         "finds no program in its flash", KILN_HINT_BOOT_BUTTON},
+        {"Brownout detector was triggered\r\n\r\nrst:0xc,boot:0x13 (SPI)\r\n", false, "brownout",
+         KILN_HINT_ESP_SUPPLY},
+        {"boot:0x13 (SPI)\r\nGuru Meditation Error\r\n", false, "restarts again and again",
+         KILN_HINT_BOOT_BUTTON},
+        {"I (1234) wifi: connected\r\n", false, "it says \"I (1234) wifi: connected\"",
+         KILN_HINT_BOOT_BUTTON},
+        {"\x80\xfe\x1c\xe0\x0c\x9c\x80\x6c\x0e\x80\xfe", false, "makes no sense at 115200 baud",
+         KILN_HINT_BOOT_BUTTON},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < KILN_ARRAY_LEN(rows); i++) {
+        struct talker talker = {.base.ops = &ops, .says = rows[i].says, .echoes = rows[i].echoes};
+        const struct kiln_loader_options options = {.connect_attempts = 2};
+        struct kiln_virtual_clock clock;
+        struct kiln_loader *loader;
+        struct kiln_ctx ctx;
+
+        kiln_virtual_clock_init(&clock);
+        kiln_ctx_init(&ctx, &clock.base);
+        assert_int_equal(kiln_esp_connect(&ctx, &talker.base, &options, &loader), KILN_E_TIMEOUT);
+        if (strstr(ctx.error.message, rows[i].words) == NULL || ctx.error.hint != rows[i].hint)
+            fail_msg("row %zu: %s", i, ctx.error.message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +327,7 @@ int main(void)
         cmocka_unit_test(what_does_not_compare_is_no_firmware),
         cmocka_unit_test(a_silent_board_is_not_called_ready),
         cmocka_unit_test(a_bad_cable_costs_time_only),
+        cmocka_unit_test(each_silence_has_its_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,9 @@ static void the_status_is_found_behind_the_payload_or_instead_of_it(void **state
 
 static void the_boot_log_tells_the_mode(void **state)
 {
+    static const char both[] = "boot:0x13 (SPI)\r\ninvalid header: 0xffffffff\r\n"
+                               "boot:0x3 (DOWNLOAD)\r\nwaiting for download\r\n";
+    static const char dip[] = "Brownout detector was triggered\r\n\r\nrst:0xc,boot:0x13 (SPI)\r\n";
     static const char run[] = "rst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n";
     static const char download[] = "rst:0x1,boot:0x3 (DOWNLOAD)\r\nwaiting for download\r\n";
     struct kiln_esp_boot_log log;
@@ -92,6 +95,10 @@ static void the_boot_log_tells_the_mode(void **state)
     assert_int_equal(log.mode, 0x13);
     kiln_esp_scan_boot_log((const uint8_t *)download, sizeof download - 1, &log);
     assert_true(log.seen && log.download);
+    kiln_esp_scan_boot_log((const uint8_t *)both, sizeof both - 1, &log);
+    assert_true(log.seen && log.download && log.mode == 3 && log.resets == 2 && log.no_program);
+    kiln_esp_scan_boot_log((const uint8_t *)dip, sizeof dip - 1, &log);
+    assert_true(log.seen && log.brownout && !log.no_program && log.resets == 1);
     kiln_esp_scan_boot_log((const uint8_t *)"boot:0x", 7, &log);
     assert_false(log.seen);
 }
