@@ -6,7 +6,7 @@
 #include "job/job_internal.h"
 
 #include "base/bytes.h"
-#include "sim/sim.h"
+#include "tests/unit/sim_bed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,8 +58,9 @@ static void take_target(struct seen *seen, const struct kiln_event_target *targe
         seen->apps += target->partitions[i].app != NULL;
 }
 
-static void take(struct seen *seen, const struct kiln_event *event)
+static void take(void *user, const struct kiln_event *event)
 {
+    struct seen *seen = user;
     size_t used = strlen(seen->notes);
 
     if (event->kind == KILN_EVENT_DEVICE)
@@ -79,33 +80,20 @@ static const uint8_t bootloader[24] = {0xe9, 3, 2, 0x2f, 0, 0, 8, 0x40, 0xee};
 static void look(const char *knobs_text, struct seen *seen)
 {
     struct kiln_request request = KILN_REQUEST_INIT;
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_knobs knobs;
-    struct kiln_job_hooks hooks = {.clock = &clock.base};
-    struct kiln_event event;
-    struct kiln_job *job;
-    struct kiln_ctx ctx;
+    struct sim_bed bed;
     uint8_t *flash;
     size_t size;
 
     *seen = (struct seen){0};
-    kiln_virtual_clock_init(&clock);
-    kiln_ctx_init(&ctx, &clock.base);
-    assert_int_equal(kiln_sim_knobs_parse(&ctx, knobs_text, &knobs), KILN_OK);
-    assert_int_equal(kiln_sim_board_find(knobs.board)->make_uart(&ctx, &knobs, &hooks.uart),
-                     KILN_OK);
-    flash = hooks.uart->ops->flash(hooks.uart, &size);
+    sim_bed_open(&bed, knobs_text, KILN_SIM_NEVER);
+    flash = sim_bed_flash(&bed, &size);
     memcpy(flash + 0x8000, table, sizeof table);
     memcpy(flash + 0x1000, bootloader, sizeof bootloader);
     request.verb = KILN_VERB_INFO;
     request.device = "sim";
-    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
-    kiln_job_run_here(job);
-    while (kiln_job_next_event(job, &event, 0))
-        take(seen, &event);
-    seen->commands = hooks.uart->ops->counts(hooks.uart)->commands;
-    kiln_job_free(job);
-    hooks.uart->ops->free(hooks.uart);
+    sim_bed_run(&bed, &request, NULL, take, seen);
+    seen->commands = bed.uart->ops->counts(bed.uart)->commands;
+    sim_bed_close(&bed);
 }
 
 static void each_request_may_be_refused(void **state)

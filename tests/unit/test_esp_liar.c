@@ -8,7 +8,7 @@
 #include "job/job_internal.h"
 
 #include "base/bytes.h"
-#include "sim/sim.h"
+#include "tests/unit/sim_bed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,6 +42,17 @@ static struct kiln_image *make_image(void)
     return image;
 }
 
+static void take(void *user, const struct kiln_event *event)
+{
+    struct outcome *out = user;
+
+    if (event->kind != KILN_EVENT_RESULT)
+        return;
+    out->result = *event->result;
+    if (event->result->error != NULL)
+        snprintf(out->message, sizeof out->message, "%s", event->result->error->message);
+}
+
 static void attempt(const char *board, const char *lie, enum kiln_verb verb, bool no_stub,
                     struct outcome *out)
 {
@@ -49,21 +60,12 @@ static void attempt(const char *board, const char *lie, enum kiln_verb verb, boo
     struct kiln_request request = KILN_REQUEST_INIT;
     struct kiln_image *image = make_image();
     const struct kiln_image *images[] = {image};
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_knobs knobs;
-    struct kiln_job_hooks hooks = {.clock = &clock.base};
-    struct kiln_event event;
-    struct kiln_job *job;
-    struct kiln_ctx ctx;
+    struct sim_bed bed;
     char text[80];
 
     *out = (struct outcome){.message = ""};
-    kiln_virtual_clock_init(&clock);
-    kiln_ctx_init(&ctx, &clock.base);
     snprintf(text, sizeof text, "%s?lie=%s", board, lie);
-    assert_int_equal(kiln_sim_knobs_parse(&ctx, text, &knobs), KILN_OK);
-    assert_int_equal(kiln_sim_board_find(knobs.board)->make_uart(&ctx, &knobs, &hooks.uart),
-                     KILN_OK);
+    sim_bed_open(&bed, text, KILN_SIM_NEVER);
     request.verb = verb;
     request.device = "sim";
     request.loader = no_stub ? KILN_LOADER_ROM : KILN_LOADER_STUB;
@@ -79,18 +81,10 @@ static void attempt(const char *board, const char *lie, enum kiln_verb verb, boo
         request.images = images;
         request.image_count = 1;
     }
-    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
-    kiln_job_run_here(job);
-    while (kiln_job_next_event(job, &event, 0))
-        if (event.kind == KILN_EVENT_RESULT) {
-            out->result = *event.result;
-            if (event.result->error != NULL)
-                snprintf(out->message, sizeof out->message, "%s", event.result->error->message);
-        }
-    if (clock.now_ns / KILN_NS_PER_MS > MINUTES_8)
-        fail_msg("%s: verb %d took %u s", text, verb, (unsigned)(clock.now_ns / 1000000000));
-    kiln_job_free(job);
-    hooks.uart->ops->free(hooks.uart);
+    sim_bed_run(&bed, &request, NULL, take, out);
+    if (bed.clock.now_ns / KILN_NS_PER_MS > MINUTES_8)
+        fail_msg("%s: verb %d took %u s", text, verb, (unsigned)(bed.clock.now_ns / 1000000000));
+    sim_bed_close(&bed);
     kiln_image_free(image);
 }
 

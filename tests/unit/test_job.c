@@ -3,6 +3,7 @@
 #include "job/job_internal.h"
 
 #include "base/bytes.h"
+#include "tests/unit/sim_bed.h"
 
 #include <kiln/kiln.h>
 #include <setjmp.h>
@@ -15,9 +16,7 @@
 #include <cmocka.h>
 
 struct bench {
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_uart *uart;
-    struct kiln_sim_usb *usb;
+    struct sim_bed bed;
     struct kiln_image *images[4];
     const char *places[4];
     size_t image_count;
@@ -44,20 +43,8 @@ static void take_slots(struct bench *bench, const struct kiln_event_target *targ
 
 static void plug_in(struct bench *bench, const char *text)
 {
-    struct kiln_sim_knobs knobs;
-    const struct kiln_sim_board *board;
-    struct kiln_ctx ctx;
-
     memset(bench, 0, sizeof *bench);
-    kiln_virtual_clock_init(&bench->clock);
-    kiln_ctx_init(&ctx, &bench->clock.base);
-    assert_int_equal(kiln_sim_knobs_parse(&ctx, text, &knobs), KILN_OK);
-    board = kiln_sim_board_find(knobs.board);
-    assert_non_null(board);
-    if (board->make_uart != NULL)
-        assert_int_equal(board->make_uart(&ctx, &knobs, &bench->uart), KILN_OK);
-    else
-        assert_int_equal(board->make_usb(&ctx, &knobs, &bench->usb), KILN_OK);
+    sim_bed_open(&bench->bed, text, KILN_SIM_NEVER);
     bench->request = (struct kiln_request)KILN_REQUEST_INIT;
     bench->request.device = "board";
 }
@@ -66,18 +53,14 @@ static void unplug(struct bench *bench)
 {
     for (size_t i = 0; i < bench->image_count; i++)
         kiln_image_free(bench->images[i]);
-    if (bench->uart != NULL)
-        bench->uart->ops->free(bench->uart);
-    if (bench->usb != NULL)
-        bench->usb->ops->free(bench->usb);
+    sim_bed_close(&bench->bed);
 }
 
 static uint8_t *flash_of(const struct bench *bench)
 {
     size_t size;
 
-    return bench->uart != NULL ? bench->uart->ops->flash(bench->uart, &size)
-                               : bench->usb->ops->flash(bench->usb, &size);
+    return sim_bed_flash(&bench->bed, &size);
 }
 
 static void add_file(struct bench *bench, const char *name, uint64_t address, const char *place)
@@ -99,8 +82,9 @@ static void drop_files(struct bench *bench)
     bench->image_count = 0;
 }
 
-static void take(struct bench *bench, const struct kiln_event *event)
+static void take(void *user, const struct kiln_event *event)
 {
+    struct bench *bench = user;
     size_t length = strlen(bench->notes);
 
     if (event->kind == KILN_EVENT_NOTE)
@@ -120,20 +104,12 @@ static void take(struct bench *bench, const struct kiln_event *event)
 
 static enum kiln_status run(struct bench *bench, enum kiln_verb verb)
 {
-    struct kiln_job_hooks hooks = {bench->uart, bench->usb, &bench->clock.base, NULL};
-    struct kiln_event event;
-    struct kiln_job *job;
-
     bench->notes[0] = '\0';
     bench->request.verb = verb;
     bench->request.images = (const struct kiln_image *const *)bench->images;
     bench->request.places = bench->places;
     bench->request.image_count = bench->image_count;
-    assert_int_equal(kiln_job_create_on(&bench->request, &hooks, &job), KILN_OK);
-    kiln_job_run_here(job);
-    while (kiln_job_next_event(job, &event, 0))
-        take(bench, &event);
-    kiln_job_free(job);
+    sim_bed_run(&bench->bed, &bench->request, NULL, take, bench);
     return bench->result.status;
 }
 
@@ -334,12 +310,12 @@ static void a_usb_bootloader_is_left_as_it_was_found(void **state)
 
     (void)state;
     plug_in(&bench, "stm32f405");
-    bench.usb->ops->presence(bench.usb, 0, &present, &before);
+    bench.bed.usb->ops->presence(bench.bed.usb, 0, &present, &before);
     assert_int_equal(run(&bench, KILN_VERB_INFO), KILN_OK);
     assert_string_equal(bench.board_note, "still in its bootloader");
     add_file(&bench, "stm32f405-v1.bin", KILN_NO_ADDRESS, NULL);
     assert_int_equal(run(&bench, KILN_VERB_VERIFY), KILN_E_VERIFY);
-    bench.usb->ops->presence(bench.usb, bench.clock.now_ns, &present, &after);
+    bench.bed.usb->ops->presence(bench.bed.usb, bench.bed.clock.now_ns, &present, &after);
     assert_true(present);
     assert_int_equal(before, after);
     assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);

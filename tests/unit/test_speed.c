@@ -8,6 +8,7 @@
 #include "job/job_internal.h"
 
 #include "base/bytes.h"
+#include "tests/unit/sim_bed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,9 +43,7 @@
 #define STM_BIG_OPERATIONS 2300
 
 struct bench {
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_uart *uart;
-    struct kiln_sim_usb *usb;
+    struct sim_bed bed;
     uint8_t *image;
     size_t size; /* of what is written of it */
     uint64_t address;
@@ -60,21 +59,10 @@ struct cost {
 
 static void plug_in(struct bench *bench, const char *board, uint64_t address, uint32_t baud)
 {
-    struct kiln_sim_knobs knobs;
-    const struct kiln_sim_board *row;
-    struct kiln_ctx ctx;
     uint32_t seed = 1;
 
     memset(bench, 0, sizeof *bench);
-    kiln_virtual_clock_init(&bench->clock);
-    kiln_ctx_init(&ctx, &bench->clock.base);
-    assert_int_equal(kiln_sim_knobs_parse(&ctx, board, &knobs), KILN_OK);
-    row = kiln_sim_board_find(knobs.board);
-    assert_non_null(row);
-    if (row->make_uart != NULL)
-        assert_int_equal(row->make_uart(&ctx, &knobs, &bench->uart), KILN_OK);
-    else
-        assert_int_equal(row->make_usb(&ctx, &knobs, &bench->usb), KILN_OK);
+    sim_bed_open(&bench->bed, board, KILN_SIM_NEVER);
     bench->address = address;
     bench->baud = baud;
     bench->image = malloc(BIG_SIZE);
@@ -89,11 +77,19 @@ static void plug_in(struct bench *bench, const char *board, uint64_t address, ui
 
 static void unplug(struct bench *bench)
 {
-    if (bench->uart != NULL)
-        bench->uart->ops->free(bench->uart);
-    if (bench->usb != NULL)
-        bench->usb->ops->free(bench->usb);
+    sim_bed_close(&bench->bed);
     free(bench->image);
+}
+
+static void take(void *user, const struct kiln_event *event)
+{
+    struct cost *cost = user;
+
+    if (event->kind != KILN_EVENT_RESULT)
+        return;
+    assert_int_equal(event->result->status, KILN_OK);
+    cost->ms = event->result->elapsed_ms;
+    cost->written = event->result->written;
 }
 
 static struct cost flash(struct bench *bench)
@@ -101,11 +97,8 @@ static struct cost flash(struct bench *bench)
     struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
     struct kiln_request request = KILN_REQUEST_INIT;
     struct kiln_fault fault = {.kind = KILN_FAULT_NONE};
-    struct kiln_job_hooks hooks = {bench->uart, bench->usb, &bench->clock.base, &fault};
     struct cost cost = {0, 0, 0};
     struct kiln_image *image;
-    struct kiln_event event;
-    struct kiln_job *job;
 
     options.raw = true;
     options.address = bench->address;
@@ -117,17 +110,8 @@ static struct cost flash(struct bench *bench)
     request.image_count = 1;
     request.baud = bench->baud;
     request.force = true; /* it looks like no program */
-    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
-    kiln_job_run_here(job);
-    while (kiln_job_next_event(job, &event, 0)) {
-        if (event.kind != KILN_EVENT_RESULT)
-            continue;
-        assert_int_equal(event.result->status, KILN_OK);
-        cost.ms = event.result->elapsed_ms;
-        cost.written = event.result->written;
-    }
+    sim_bed_run(&bench->bed, &request, &fault, take, &cost);
     cost.operations = fault.count;
-    kiln_job_free(job);
     kiln_image_free(image);
     return cost;
 }
@@ -174,7 +158,7 @@ static void stm32f405(void **state)
     plug_in(&bench, "stm32f405", STM_ADDRESS, 0);
     {
         size_t size;
-        uint8_t *there = bench.usb->ops->flash(bench.usb, &size);
+        uint8_t *there = sim_bed_flash(&bench.bed, &size);
 
         memcpy(there, bench.image, IMAGE_SIZE);
         there[EDIT_AT] ^= 1;
@@ -187,7 +171,7 @@ static void stm32f405(void **state)
     {
         size_t size;
 
-        memcpy(bench.usb->ops->flash(bench.usb, &size), bench.image, IMAGE_SIZE);
+        memcpy(sim_bed_flash(&bench.bed, &size), bench.image, IMAGE_SIZE);
     }
     cost = flash(&bench);
     assert_int_equal(cost.written, 0);
@@ -204,7 +188,7 @@ static void stm32f405_whole(void **state)
     (void)state;
     plug_in(&bench, "stm32f405", STM_ADDRESS, 0);
     bench.size = BIG_SIZE;
-    there = bench.usb->ops->flash(bench.usb, &size);
+    there = sim_bed_flash(&bench.bed, &size);
     assert_int_equal(size, BIG_SIZE);
     for (size_t i = 0; i < size; i++)
         there[i] = (uint8_t)~bench.image[i];

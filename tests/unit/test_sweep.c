@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "os/wait.h"
+#include "tests/unit/sim_bed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,9 +36,7 @@ struct scenario {
 
 struct bench {
     const struct scenario *scenario;
-    struct kiln_virtual_clock clock;
-    struct kiln_sim_uart *uart;
-    struct kiln_sim_usb *usb;
+    struct sim_bed bed;
     struct kiln_image *image;
     uint8_t *wanted;
     uint8_t *before;
@@ -51,17 +50,11 @@ struct outcome {
     char message[320];
 };
 
-static uint8_t *flash_of(const struct bench *bench, size_t *out_size)
-{
-    return bench->uart != NULL ? bench->uart->ops->flash(bench->uart, out_size)
-                               : bench->usb->ops->flash(bench->usb, out_size);
-}
-
 static uint8_t *target_of(const struct bench *bench)
 {
     size_t size;
 
-    return flash_of(bench, &size) + (bench->scenario->address - bench->scenario->base);
+    return sim_bed_flash(&bench->bed, &size) + (bench->scenario->address - bench->scenario->base);
 }
 
 /* Compressible and not, with a stretch of erased bytes in the middle. */
@@ -78,22 +71,10 @@ static void make_contents(uint8_t *bytes, size_t size)
 
 static void open_board(struct bench *bench, int64_t power_cut_at)
 {
-    struct kiln_sim_knobs knobs;
-    const struct kiln_sim_board *board;
-    struct kiln_ctx ctx;
     uint8_t *flash;
 
-    kiln_virtual_clock_init(&bench->clock);
-    kiln_ctx_init(&ctx, &bench->clock.base);
-    assert_int_equal(kiln_sim_knobs_parse(&ctx, bench->scenario->board, &knobs), KILN_OK);
-    knobs.power_cut_at = power_cut_at;
-    board = kiln_sim_board_find(knobs.board);
-    assert_non_null(board);
-    if (board->make_uart != NULL)
-        assert_int_equal(board->make_uart(&ctx, &knobs, &bench->uart), KILN_OK);
-    else
-        assert_int_equal(board->make_usb(&ctx, &knobs, &bench->usb), KILN_OK);
-    flash = flash_of(bench, &bench->flash_size);
+    sim_bed_open(&bench->bed, bench->scenario->board, power_cut_at);
+    flash = sim_bed_flash(&bench->bed, &bench->flash_size);
     /* An older firmware of which one page is equal, so that the survey has something to find. */
     memset(flash, 0xff, bench->flash_size);
     memset(target_of(bench), 0x5a, IMAGE_SIZE + 4096);
@@ -101,49 +82,39 @@ static void open_board(struct bench *bench, int64_t power_cut_at)
     memcpy(bench->before, flash, bench->flash_size);
 }
 
-static void close_board(struct bench *bench)
-{
-    if (bench->uart != NULL)
-        bench->uart->ops->free(bench->uart);
-    if (bench->usb != NULL)
-        bench->usb->ops->free(bench->usb);
-    bench->uart = NULL;
-    bench->usb = NULL;
-}
-
 static void power_cycle(struct bench *bench)
 {
-    if (bench->uart != NULL)
-        bench->uart->ops->power_cycle(bench->uart, bench->clock.now_ns);
+    if (bench->bed.uart != NULL)
+        bench->bed.uart->ops->power_cycle(bench->bed.uart, bench->bed.clock.now_ns);
     else
-        bench->usb->ops->power_cycle(bench->usb, bench->clock.now_ns);
+        bench->bed.usb->ops->power_cycle(bench->bed.usb, bench->bed.clock.now_ns);
+}
+
+static void take(void *user, const struct kiln_event *event)
+{
+    struct outcome *outcome = user;
+
+    if (event->kind != KILN_EVENT_RESULT)
+        return;
+    outcome->status = event->result->status;
+    outcome->state = event->result->state;
+    outcome->elapsed_ms = event->result->elapsed_ms;
+    if (event->result->error != NULL)
+        memcpy(outcome->message, event->result->error->message, sizeof outcome->message);
 }
 
 static struct outcome run(struct bench *bench, struct kiln_fault *fault)
 {
     const struct kiln_image *images[] = {bench->image};
     struct kiln_request request = KILN_REQUEST_INIT;
-    struct kiln_job_hooks hooks = {bench->uart, bench->usb, &bench->clock.base, fault};
     struct outcome outcome = {0};
-    struct kiln_event event;
-    struct kiln_job *job;
 
     request.verb = KILN_VERB_FLASH;
     request.device = "board";
     request.images = images;
     request.image_count = 1;
     request.loader = bench->scenario->loader;
-    assert_int_equal(kiln_job_create_on(&request, &hooks, &job), KILN_OK);
-    kiln_job_run_here(job);
-    while (kiln_job_next_event(job, &event, 0))
-        if (event.kind == KILN_EVENT_RESULT) {
-            outcome.status = event.result->status;
-            outcome.state = event.result->state;
-            outcome.elapsed_ms = event.result->elapsed_ms;
-            if (event.result->error != NULL)
-                memcpy(outcome.message, event.result->error->message, sizeof outcome.message);
-        }
-    kiln_job_free(job);
+    sim_bed_run(&bench->bed, &request, fault, take, &outcome);
     return outcome;
 }
 
@@ -151,7 +122,8 @@ static void check_truth(struct bench *bench, const struct outcome *outcome)
 {
     bool there = memcmp(target_of(bench), bench->wanted, IMAGE_SIZE) == 0;
     size_t size;
-    bool unchanged = memcmp(flash_of(bench, &size), bench->before, bench->flash_size) == 0;
+    bool unchanged =
+        memcmp(sim_bed_flash(&bench->bed, &size), bench->before, bench->flash_size) == 0;
 
     assert_true(outcome->elapsed_ms < RUN_LIMIT_MS);
     if (outcome->status == KILN_OK)
@@ -188,7 +160,7 @@ static void try_fault(struct bench *bench, enum kiln_fault_kind kind, uint64_t a
         assert_int_equal(outcome.status, KILN_E_CANCELLED);
     check_truth(bench, &outcome);
     check_recovery(bench);
-    close_board(bench);
+    sim_bed_close(&bench->bed);
 }
 
 static void try_power_cut(struct bench *bench, int64_t at)
@@ -199,7 +171,7 @@ static void try_power_cut(struct bench *bench, int64_t at)
     outcome = run(bench, NULL);
     check_truth(bench, &outcome);
     check_recovery(bench);
-    close_board(bench);
+    sim_bed_close(&bench->bed);
 }
 
 static uint64_t count_operations(struct bench *bench)
@@ -213,7 +185,7 @@ static uint64_t count_operations(struct bench *bench)
         print_message("undisturbed: %s\n", outcome.message);
     assert_int_equal(outcome.status, KILN_OK);
     check_truth(bench, &outcome);
-    close_board(bench);
+    sim_bed_close(&bench->bed);
     return fault.count;
 }
 
