@@ -37,6 +37,12 @@ static int bad_choice(struct esptool *e, const char *what, const char *value,
 
         len += (size_t)more;
     }
+    /* "-cp PORT -cb RATE -ca ADDRESS -cf FILE" of another program of that name */
+    if (option->kind == ESPTOOL_CHIP && strlen(value) == 1 && strchr("abdefpruz", value[0]) != NULL)
+        return esptool_usage(e,
+                             "-c%s is an option of esptool-ck, the old tool for the ESP8266. Here "
+                             "it is: --port PORT --baud RATE write-flash ADDRESS FILE",
+                             value);
     return esptool_usage(e, "Invalid value for %s: '%s' is not one of %s.", what, value, list);
 }
 

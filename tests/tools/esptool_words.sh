@@ -66,6 +66,8 @@ status 2 -c esp32 elf2image --min-rev-full 70000 "$elf"
 status 2 -c esp32 elf2image nofile
 status 2 -s -v version
 status 2 nope
+status 2 -cp /dev/ttyUSB0 -cb 921600 -ca 0x00000 -cf some.bin
+said "esptool-ck"
 status 2 --before no_such version
 status 0 --before no_reset --after hard_reset --port-filter vid=1 pid=2 version
 said "Use 'no-reset' instead"
