@@ -12,6 +12,9 @@
 #define KNOCKS         3
 #define KNOCK_MS       60u
 #define KNOCK_FAR_MS   1000u
+/* What is only tried because it would be faster: where it holds, a dozen round trips. */
+#define TRY_MS     600u
+#define TRY_FAR_MS 6000u
 
 /* Steps down on errors. The first choice without a wish of the user is FIRST; the stub then tries more. */
 #define FIRST 921600u
@@ -162,25 +165,6 @@ enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx
     return KILN_OK;
 }
 
-/* Back to `baud` although the chip may not understand us at the present rate. */
-static enum kiln_status fall_back(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
-{
-    enum kiln_status status = switch_both(esp, ctx, baud, baud);
-
-    if (status != KILN_OK && status != KILN_E_NAK && !kiln_esp_may_retry(ctx, status))
-        return status;
-    esp->baud = baud;
-    KILN_TRY(kiln_link_set_baud(esp->link, ctx, baud));
-    KILN_TRY(kiln_sleep_ms(ctx, SLOW_SETTLE_MS));
-    KILN_TRY(kiln_esp_flush(esp, ctx));
-    status = kiln_esp_resync(esp, ctx);
-    if (status == KILN_OK && esp->stub)
-        return KILN_OK;
-    if (status != KILN_OK && !kiln_esp_may_retry(ctx, status))
-        return status;
-    return kiln_esp_bring_up(esp, ctx, baud);
-}
-
 enum kiln_status kiln_esp_speed_up(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
     uint32_t good = esp->baud;
@@ -188,8 +172,10 @@ enum kiln_status kiln_esp_speed_up(struct kiln_esp *esp, struct kiln_ctx *ctx)
     if (esp->options.baud != 0 || !esp->stub || good < FIRST || esp->entered == NULL)
         return KILN_OK;
     for (size_t i = 0; i < KILN_ARRAY_LEN(above_first); i++) {
+        uint64_t saved = kiln_deadline_narrow(ctx, kiln_esp_is_far(esp) ? TRY_FAR_MS : TRY_MS);
         enum kiln_status status = kiln_esp_change_baud(esp, ctx, above_first[i]);
 
+        kiln_deadline_restore(ctx, saved);
         if (status == KILN_OK)
             return KILN_OK;
         if (status == KILN_E_ARG || status == KILN_E_UNSUPPORTED) {
@@ -199,7 +185,10 @@ enum kiln_status kiln_esp_speed_up(struct kiln_esp *esp, struct kiln_ctx *ctx)
         }
         if (!kiln_esp_may_retry(ctx, status) && status != KILN_E_NAK)
             return status;
-        return fall_back(esp, ctx, good);
+        /* The chip may have either rate and understand neither. To find out takes seconds, a reset a third of one, and there is
+         * nothing yet that it would undo. */
+        kiln_esp_note(esp, "%u baud did not work, going down", (unsigned)above_first[i]);
+        return kiln_esp_bring_up(esp, ctx, good);
     }
     return KILN_OK;
 }
