@@ -4,7 +4,8 @@
  *
  * With a digest: some pages all over the extent first, since an extent of which all of them differ is written
  * as a whole; then parts, parts of those that differ, down to pages. The board hashes a few MB a second, so
- * what counts is how often a byte is hashed, and only then the number of questions. Without: read and compare.
+ * what counts is how often a byte is hashed, and only then the number of questions. Where the board gives lists of
+ * digests: those of the first pages, and if these do not all differ, those of all. Without: read and compare.
  */
 #include "job/job_internal.h"
 
@@ -18,6 +19,8 @@
 #define ENOUGH_ANSWERS 8u
 #define SAMPLES        8u
 #define FAN_OUT        8u
+#define LIST_MAX       512u /* pages in one request for a list */
+#define LIST_EACH      6u   /* bytes of each digest in it */
 #define READ_CHUNK     32768u
 #define BLANK_LOOK     256u
 #define READ_LOOK      4096u /* a multiple of what most devices move at a time */
@@ -100,12 +103,44 @@ static enum kiln_status descend(struct survey *survey, size_t from, size_t to, b
     return KILN_OK;
 }
 
+/* UNSUPPORTED: not by lists. */
+static enum kiln_status survey_by_lists(struct survey *survey)
+{
+    struct kiln_plan_extent *extent = survey->extent;
+    struct kiln_job *job = survey->job;
+    size_t page = extent->page, pages = extent->size / page, n;
+    uint8_t there[LIST_MAX * LIST_EACH], wanted[16];
+
+    if (job->loader->ops->digests == NULL)
+        return KILN_E_UNSUPPORTED;
+    for (size_t at = 0; at < pages && !hopeless(survey); at += n) {
+        n = KILN_MIN((size_t)(at == 0 ? ENOUGH_ANSWERS : LIST_MAX), pages - at);
+        KILN_TRY(job->loader->ops->digests(job->loader, &job->ctx, extent->address + at * page,
+                                           n * page, (uint32_t)page, there, LIST_EACH));
+        for (size_t i = 0; i < n; i++) {
+            size_t from = (at + i) * page;
+
+            KILN_TRY(md5_of(&job->ctx, extent->bytes + from, page, wanted));
+            if (memcmp(there + i * LIST_EACH, wanted, LIST_EACH) == 0) {
+                mark(extent, from, from + page, KILN_PAGE_EQUAL);
+                survey->pages_equal++;
+            } else {
+                survey->pages_different++;
+            }
+        }
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status survey_by_digest(struct survey *survey)
 {
     size_t page = survey->extent->page;
     size_t pages = survey->extent->size / page;
     bool equal = false;
+    enum kiln_status status = survey_by_lists(survey);
 
+    if (status != KILN_E_UNSUPPORTED)
+        return status;
     for (size_t i = 0; i < SAMPLES && !equal && pages >= 2 * SAMPLES; i++)
         KILN_TRY(ask(survey, pages * (2 * i + 1) / (2 * SAMPLES) * page,
                      (pages * (2 * i + 1) / (2 * SAMPLES) + 1) * page, &equal));

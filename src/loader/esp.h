@@ -28,6 +28,7 @@
 #define KILN_ESP_FRAME_MAX       0x4400u
 #define KILN_ESP_LOG_MAX         1024u
 #define KILN_ESP_WORDS_MAX       32u
+#define KILN_ESP_WRITTEN_MAX     16u
 
 enum kiln_esp_port { KILN_ESP_PORT_UART, KILN_ESP_PORT_OTG, KILN_ESP_PORT_USB_JTAG };
 
@@ -47,9 +48,10 @@ struct kiln_esp {
     bool flasher_failed; /* it did not start or died, and is not tried again */
     uint32_t flasher_window, flasher_frame;
     struct {
-        uint64_t address, len; /* len 0: nothing */
+        uint64_t address, len;
         uint8_t md5[16];
-    } written;            /* by the flasher, and read back by it since */
+    } written[KILN_ESP_WRITTEN_MAX]; /* by the flasher, and read back by it since */
+    size_t written_count;
     bool deferred;        /* it is not started before there is enough work for it */
     uint64_t rom_work;    /* bytes written or read while it is deferred */
     bool secure_download; /* the ROM answers only a few commands */
@@ -341,6 +343,8 @@ struct kiln_esp_flasher_stream {
     size_t deflated_len;
 };
 
+/* What is known of this range from a write does not hold any more. */
+void kiln_esp_forget_written(struct kiln_esp *esp, uint64_t address, uint64_t len);
 /* Erases, writes and reads back; what was read back is then in esp->written. */
 KILN_MUST_USE enum kiln_status kiln_esp_flasher_write(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                                       const struct kiln_esp_flasher_stream *stream,
@@ -441,6 +445,9 @@ KILN_MUST_USE enum kiln_status kiln_esp_read(struct kiln_loader *self, struct ki
                                              const struct kiln_progress *progress);
 KILN_MUST_USE enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx,
                                                uint64_t address, uint64_t len, uint8_t out_md5[16]);
+KILN_MUST_USE enum kiln_status kiln_esp_digests(struct kiln_loader *self, struct kiln_ctx *ctx,
+                                                uint64_t address, uint64_t len, uint32_t unit,
+                                                uint8_t *out, size_t each);
 
 /* ---- leaving (esp_leave.c) ------------------------------------------------------------------------------------ */
 

@@ -365,7 +365,7 @@ enum kiln_status kiln_esp_bring_up(struct kiln_esp *esp, struct kiln_ctx *ctx, u
 static enum kiln_status start_over(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t baud)
 {
     esp->options.may_defer = false;
-    esp->written.len = 0;
+    esp->written_count = 0;
     if (esp->entered == NULL)
         return kiln_fail_hint(ctx, KILN_E_TIMEOUT, KILN_HINT_LOWER_BAUD,
                               "the board does not answer any more and cannot be reset over this "

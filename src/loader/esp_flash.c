@@ -128,7 +128,7 @@ static enum kiln_status erase_range(struct kiln_esp *esp, struct kiln_ctx *ctx, 
 {
     uint64_t end = address + len;
 
-    esp->written.len = 0;
+    kiln_esp_forget_written(esp, address, len);
     while (address < end) {
         uint64_t stop = KILN_MIN(kiln_round_down(address + ERASE_STRIDE, ERASE_STRIDE), end);
         enum kiln_status status = KILN_OK;
@@ -518,8 +518,8 @@ enum kiln_status kiln_esp_write_as(struct kiln_esp *esp, struct kiln_ctx *ctx, u
     size_t at = 0;
 
     *out_wire = 0;
-    esp->written.len = 0;
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
+    kiln_esp_forget_written(esp, address, len);
     if (form.encrypted)
         return write_encrypted(esp, ctx, address, bytes, len, form, progress, out_wire);
     if (address % KILN_ESP_FLASH_PAGE != 0 || len % KILN_ESP_FLASH_PAGE != 0)
@@ -596,9 +596,11 @@ enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx,
     KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
     if (!(esp->info.caps & KILN_CAP_DIGEST))
         return kiln_fail(ctx, KILN_E_UNSUPPORTED, "this boot ROM computes no MD5");
-    if (esp->written.len == len && esp->written.address == address) {
-        memcpy(out_md5, esp->written.md5, sizeof esp->written.md5);
-        return KILN_OK;
+    for (size_t i = 0; i < esp->written_count; i++) {
+        if (esp->written[i].len == len && esp->written[i].address == address) {
+            memcpy(out_md5, esp->written[i].md5, sizeof esp->written[i].md5);
+            return KILN_OK;
+        }
     }
     for (unsigned i = 1; i <= STREAM_TRIES; i++) {
         status = digest_once(esp, ctx, address, len, out_md5);
@@ -609,4 +611,23 @@ enum kiln_status kiln_esp_digest(struct kiln_loader *self, struct kiln_ctx *ctx,
     if (status != KILN_OK)
         return failed_at(ctx, address, "checking");
     return KILN_OK;
+}
+
+enum kiln_status kiln_esp_digests(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                  uint64_t len, uint32_t unit, uint8_t *out, size_t each)
+{
+    struct kiln_esp *esp = kiln_esp_of(self);
+    enum kiln_status status = KILN_E_UNSUPPORTED;
+
+    KILN_TRY(kiln_esp_check_range(esp, ctx, address, len));
+    for (unsigned i = 1; esp->flasher && i <= STREAM_TRIES; i++) {
+        status = kiln_esp_flasher_hash(esp, ctx, address, len, unit, out, each);
+        if (i == STREAM_TRIES || !kiln_esp_may_retry(ctx, status))
+            break;
+        status = KILN_E_UNSUPPORTED; /* of what serves in the place of a flasher that died */
+        KILN_TRY(kiln_esp_recover(esp, ctx, i));
+    }
+    if (status != KILN_OK && status != KILN_E_UNSUPPORTED)
+        return failed_at(ctx, address, "checking");
+    return status;
 }

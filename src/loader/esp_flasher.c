@@ -176,7 +176,6 @@ enum kiln_status kiln_esp_flasher_erase(struct kiln_esp *esp, struct kiln_ctx *c
     const struct kiln_flasher_range range = range_of(esp, address, len);
     struct kiln_flasher_reply reply;
 
-    esp->written.len = 0;
     KILN_TRY(ask(esp, ctx, KILN_FLASHER_ERASE, &range));
     return await_op(esp, ctx, KILN_FLASHER_ERASE,
                     kiln_esp_time_for(esp, esp->timing.erase_per_mb_ms, len), "erase the flash",
@@ -376,6 +375,28 @@ static enum kiln_status begin(struct kiln_esp *esp, struct kiln_ctx *ctx,
     return KILN_OK;
 }
 
+void kiln_esp_forget_written(struct kiln_esp *esp, uint64_t address, uint64_t len)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < esp->written_count; i++) {
+        if (esp->written[i].address >= address + len ||
+            address >= esp->written[i].address + esp->written[i].len)
+            esp->written[kept++] = esp->written[i];
+    }
+    esp->written_count = kept;
+}
+
+static void remember(struct kiln_esp *esp, const struct kiln_esp_flasher_stream *stream,
+                     const uint8_t *md5)
+{
+    size_t at = esp->written_count < KILN_ESP_WRITTEN_MAX ? esp->written_count++ : 0;
+
+    esp->written[at].address = stream->address;
+    esp->written[at].len = stream->covers;
+    memcpy(esp->written[at].md5, md5, sizeof esp->written[at].md5);
+}
+
 enum kiln_status kiln_esp_flasher_write(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                         const struct kiln_esp_flasher_stream *stream,
                                         const struct kiln_progress *progress)
@@ -390,7 +411,6 @@ enum kiln_status kiln_esp_flasher_write(struct kiln_esp *esp, struct kiln_ctx *c
         return kiln_fail(ctx, KILN_E_NOMEM, "out of memory");
     range.more[1] = (uint32_t)stream->len;
     range.more[2] = (uint32_t)stream->deflated_len;
-    esp->written.len = 0;
     saved = kiln_deadline_narrow(
         ctx, kiln_esp_time_for(esp, esp->timing.write_per_mb_ms, stream->covers) +
                  (uint32_t)((uint64_t)stream->deflated_len * 3 * 10000 / esp->baud));
@@ -408,10 +428,8 @@ enum kiln_status kiln_esp_flasher_write(struct kiln_esp *esp, struct kiln_ctx *c
         return status;
     if (done.status != KILN_FLASHER_OK)
         return refused(ctx, done.status, "write the flash");
-    if (done.body_len != sizeof esp->written.md5)
+    if (done.body_len != sizeof esp->written[0].md5)
         return kiln_fail(ctx, KILN_E_PROTO, "the flasher's last reply is too short");
-    esp->written.address = stream->address;
-    esp->written.len = stream->covers;
-    memcpy(esp->written.md5, done.body, sizeof esp->written.md5);
+    remember(esp, stream, done.body);
     return KILN_OK;
 }

@@ -43,6 +43,7 @@ static const struct kiln_loader_ops ops = {
     .protection = kiln_esp_protection_op,
     .write_encrypted = kiln_esp_write_encrypted,
     .digest = kiln_esp_digest,
+    .digests = kiln_esp_digests,
     .read_memory = kiln_esp_read_memory,
     .write_register = kiln_esp_write_register,
     .write_memory = kiln_esp_write_memory,

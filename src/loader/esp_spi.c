@@ -233,7 +233,8 @@ static enum kiln_status find_size(struct kiln_esp *esp, struct kiln_ctx *ctx)
                       (unsigned)id);
     }
     if (esp->flash_size > KILN_ESP_ROM_FLASH_MAX &&
-        !((esp->stub || esp->deferred) && (esp->facts->flags & KILN_ESP_BIG_FLASH))) {
+        !((esp->stub || esp->deferred) && !esp->flasher &&
+          (esp->facts->flags & KILN_ESP_BIG_FLASH))) {
         kiln_esp_note(esp, "of %u MB of flash only the first 16 MB can be reached",
                       (unsigned)(esp->flash_size >> 20));
         esp->flash_size = KILN_ESP_ROM_FLASH_MAX;

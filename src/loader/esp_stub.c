@@ -105,6 +105,9 @@ static enum kiln_status start(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32
 
 /* ---- when it is worth its upload ---- */
 
+/* Kiln's own flasher is, always: what is there already it finds out faster than a ROM by more than its upload takes, and
+ * a single page too, which a ROM takes uncompressed, erases and programs one after the other. */
+
 #define UPLOAD_BYTES 7500u
 #define UPLOAD_MS    10u /* its round trips */
 /* Through the ROM a page is received, erased and programmed one after the other, and it comes uncompressed. */
@@ -116,15 +119,12 @@ void kiln_esp_defer_stub(struct kiln_esp *esp, struct kiln_ctx *ctx)
     struct kiln_esp_stub_image image;
 
     esp->deferred = false;
-    if (!esp->options.may_defer || esp->stub || esp->options.flasher == KILN_FLASHER_ROM ||
-        kiln_esp_no_stub_reason(esp) != NULL || esp->port != KILN_ESP_PORT_UART ||
-        esp->options.after == KILN_AFTER_STAY_STUB || (esp->facts->flags & KILN_ESP_ROM_MINIMAL))
+    if (!esp->options.may_defer || kiln_esp_wants_flasher(esp) || esp->stub ||
+        esp->options.flasher == KILN_FLASHER_ROM || kiln_esp_no_stub_reason(esp) != NULL ||
+        esp->port != KILN_ESP_PORT_UART || esp->options.after == KILN_AFTER_STAY_STUB ||
+        (esp->facts->flags & KILN_ESP_ROM_MINIMAL))
         return;
     esp->rom_work = 0;
-    if (kiln_esp_wants_flasher(esp)) {
-        esp->deferred = true;
-        return;
-    }
     if (kiln_esp_stub_load(ctx, esp->options.stub_dir, kiln_esp_stub_of(esp->chip, esp->revision),
                            &image) == KILN_OK) {
         kiln_esp_stub_dispose(&image);
@@ -156,27 +156,12 @@ enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
     return esp->flasher ? KILN_OK : kiln_esp_attach(esp, ctx); /* the ROM did that already */
 }
 
-/* The flasher erases and programs a page as fast, but takes it compressed and without a pause. */
-#define FLASHER_START_MS 30u
-#define FLASHER_SAVES_MS 25u
-
-static uint64_t good_for_rom_not_flasher(const struct kiln_esp *esp)
-{
-    uint64_t upload = kiln_flasher_image(esp->chip->name)->len;
-    uint64_t start_ms = FLASHER_START_MS + upload * 10000 / esp->baud;
-
-    return start_ms / (FLASHER_SAVES_MS + KILN_ESP_FLASH_PAGE * 5000u / esp->baud) *
-           KILN_ESP_FLASH_PAGE;
-}
-
 /* Bytes for which the ROM is no slower than stub and upload together. */
 static uint64_t good_for_rom(const struct kiln_esp *esp)
 {
     uint32_t upload_ms = UPLOAD_MS + (uint32_t)((uint64_t)UPLOAD_BYTES * 10000 / esp->baud);
     uint32_t page_ms = ROM_PAGE_MS + KILN_ESP_FLASH_PAGE * 5000u / esp->baud;
 
-    if (kiln_esp_wants_flasher(esp))
-        return good_for_rom_not_flasher(esp);
     return (uint64_t)KILN_ESP_FLASH_PAGE * (ROM_PAGES_FREE + upload_ms / page_ms);
 }
 

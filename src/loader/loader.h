@@ -207,6 +207,12 @@ struct kiln_loader_ops {
     enum kiln_status (*digest)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                                uint64_t len, uint8_t out_md5[16]);
 
+    /* The first `each` bytes, at most 16, of the MD5 of each `unit` of the range, in one request; `out` has room for
+     * all of them, 4096 bytes at most. UNSUPPORTED, without an error in the context: ask for one digest after the
+     * other. NULL alike. */
+    enum kiln_status (*digests)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
+                                uint64_t len, uint32_t unit, uint8_t *out, size_t each);
+
     /* Appends all that the stream region beginning at `address` gives. NULL without KILN_CAP_STREAM. */
     enum kiln_status (*upload)(struct kiln_loader *self, struct kiln_ctx *ctx, uint64_t address,
                                struct kiln_buf *out, const struct kiln_progress *progress);
