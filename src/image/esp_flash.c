@@ -129,29 +129,37 @@ struct merged {
     uint64_t start;     /* flash offset of the file's first byte */
 };
 
+/* A bootloader at `boot` of a chip whose ROM looks there, or a file that begins with it; and a table behind. */
+static bool merged_at(const uint8_t *bytes, size_t len, size_t boot, struct merged *out)
+{
+    const struct kiln_chip *chip;
+
+    if (boot >= len || !kiln_esp_header_fits(bytes + boot, len - boot) || !all_ff(bytes, boot))
+        return false;
+    chip = kiln_esp_header_chip(bytes + boot, len - boot);
+    if (chip == NULL || chip->esp == NULL || chip->esp->boot_offset < boot)
+        return false;
+    for (size_t table = boot + SECTOR; table < len && table <= TABLE_SEARCH_END; table += SECTOR) {
+        if (!kiln_esp_table_fits(bytes + table, len - table))
+            continue;
+        *out =
+            (struct merged){.boot = boot, .table = table, .start = chip->esp->boot_offset - boot};
+        return true;
+    }
+    return false;
+}
+
 /* The bootloader stands where the chip's ROM looks for it; that tells where the file begins. */
 static bool find_merged(const uint8_t *bytes, size_t len, struct merged *out)
 {
-    static const size_t boots[] = {0, 0x1000, 0x2000};
+    const struct kiln_chip *chip;
 
-    for (size_t i = 0; i < KILN_ARRAY_LEN(boots); i++) {
-        const struct kiln_chip *chip;
-        size_t boot = boots[i];
-
-        if (boot >= len || !kiln_esp_header_fits(bytes + boot, len - boot) || !all_ff(bytes, boot))
-            continue;
-        chip = kiln_esp_header_chip(bytes + boot, len - boot);
-        if (chip == NULL || chip->esp == NULL || chip->esp->boot_offset < boot)
-            continue;
-        for (size_t table = boot + SECTOR; table < len && table <= TABLE_SEARCH_END;
-             table += SECTOR) {
-            if (!kiln_esp_table_fits(bytes + table, len - table))
-                continue;
-            *out = (struct merged){
-                .boot = boot, .table = table, .start = chip->esp->boot_offset - boot};
+    if (merged_at(bytes, len, 0, out))
+        return true;
+    for (size_t i = 0; (chip = kiln_chip_at(i)) != NULL; i++)
+        if (chip->esp != NULL && chip->esp->boot_offset != 0 &&
+            merged_at(bytes, len, chip->esp->boot_offset, out))
             return true;
-        }
-    }
     return false;
 }
 

@@ -102,13 +102,14 @@ def bad_tables_get_one_line():
     for words, line in (
         ("nvs,data,nvs,0x9000,0", "line 1: the size of a partition"),
         ("nvs,data,nvs,0x9000,4K\na,app,ota_16,,1M", "line 2: there is no such subtype: 'ota_16'"),
-        ("a_name_that_is_too_long,data,nvs,0x9000,4K", "a name has 1 to 16 characters"),
+        (f"{'a' * 64},data,nvs,0x9000,4K", "no partition needs a line as long"),
         ("app,app,factory,0x11000,1M", "applications begin at multiples of 64 KB"),
-        ("a,data,nvs,0x9000,0x2000\nb,data,phy,0xa000,4K", "partitions a and b overlap at 0xa000"),
+        ("a,data,nvs,0x9000,0x2000\nb,data,phy,0xa000,4K", "line 2: partition 'b' at 0xa000 begins before 0xb000"),
         ("a,data,nvs,0x9000,4K,secret", "flags are encrypted and readonly"),
         ("a,data,nvs,0x9000,4G", "the size of a partition"),
-        ("a,data,nvs,0xfffff000,8K", "partitions begin at multiples"),
-        ("\n".join(f"p{i},data,nvs,,4K" for i in range(96)), "a table holds 95 partitions"),
+        ("a,data,nvs,0xfffff800,12K", "there is no room in a flash"),
+        ("a,data,nvs,0x9800,12K", "partitions begin at multiples"),
+        ("\n".join(f"p{i},data,fat,,4K" for i in range(96)), "a table holds 94 partitions"),
     ):
         said = kiln("image", "info", save("bad.csv", words.encode()), status=11)
         check(line in said and said.count("\n") <= 3, f"{words!r}: {said}")
