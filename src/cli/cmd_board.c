@@ -106,6 +106,9 @@ static const char *const erase_options[] = {"address", "size",  "region", "erase
                                             "dry-run", "force", COMMON,   NULL};
 static const char *const run_options[] = {"address", "force", COMMON, NULL};
 static const char *const plain_options[] = {COMMON, NULL};
+/* On a serial port the lines alone do it: no bootloader is asked what chip this is. */
+static const char *const reset_options[] = {"device", "all",  "layout", "alt",     "trace",
+                                            "wait",   "json", "quiet",  "verbose", NULL};
 
 static const char *const erase_examples[] = {"kiln erase --erase-all",
                                              "the whole chip",
@@ -138,7 +141,7 @@ const struct cli_command cli_cmd_reset = {
     .name = "reset",
     .operands = "",
     .summary = "restart the board",
-    .options = plain_options,
+    .options = reset_options,
     .group = CLI_GROUP_BOARD,
     .run = run_reset,
 };

@@ -347,13 +347,15 @@ static void put_plan(const struct cli *cli, struct text *text, const struct kiln
         put(text, "  %s of firmware, %s to write.\n", image, write);
 }
 
-static const char *state_sentence(enum kiln_device_state state)
+static const char *state_sentence(const struct cli *cli, enum kiln_device_state state)
 {
     switch (state) {
     case KILN_STATE_UNTOUCHED:
-        return "Nothing on the board was changed.";
+        return cli->command == &cli_cmd_poke || cli->command == &cli_cmd_run
+                   ? "Nothing in its flash was changed."
+                   : "Nothing on the board was changed.";
     case KILN_STATE_ERASED:
-        return "Part of the flash is erased; the board holds no complete firmware.";
+        return "Part of the flash is erased; the board may hold no complete firmware.";
     case KILN_STATE_PARTIAL:
         return "The firmware is only partly written; the board holds no complete firmware.";
     case KILN_STATE_WRITTEN:
@@ -373,7 +375,7 @@ static void put_failure(const struct cli *cli, struct text *text, const struct k
 
     put(text, "%skiln: %s%s%s%s\n", cli_red(cli), error->message, comma, error->context,
         cli_plain(cli));
-    put(text, "  %s", state_sentence(event->result->state));
+    put(text, "  %s", state_sentence(cli, event->result->state));
     if (event->result->board_note[0] != '\0')
         put(text, " The board is %s.", event->result->board_note);
     put(text, "\n");

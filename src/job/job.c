@@ -289,11 +289,12 @@ static enum kiln_status leave(struct kiln_job *job)
     if (kiln_job_after(job) != KILN_RESET_AFTER_STAY)
         kiln_job_begin_phase(job, KILN_PHASE_START, 0, NULL);
     status = job->loader->ops->leave(job->loader, &job->ctx);
-    job->board_note = note_after(job);
+    job->board_note = status == KILN_OK              ? note_after(job)
+                      : status == KILN_E_UNSUPPORTED ? "still in its bootloader"
+                                                     : "";
     if (status == KILN_E_UNSUPPORTED && kiln_job_after(job) == KILN_RESET_AFTER_DEFAULT) {
         /* The work is done; that the link has no reset line is no failure of it. */
         kiln_error_clear(&job->ctx);
-        job->board_note = "still in its bootloader";
         return KILN_OK;
     }
     if (status != KILN_OK)

@@ -16,12 +16,23 @@ struct span {
     uint64_t address, size;
 };
 
-static const struct kiln_region *region_named(const struct kiln_target_info *info, const char *name)
+/* The first of this name, or that of them which holds the address. */
+static const struct kiln_region *region_named(const struct kiln_target_info *info, const char *name,
+                                              uint64_t address)
 {
-    for (size_t i = 0; i < info->region_count; i++)
-        if (strcasecmp(info->region[i].name, name) == 0)
-            return &info->region[i];
-    return NULL;
+    const struct kiln_region *first = NULL;
+
+    for (size_t i = 0; i < info->region_count; i++) {
+        const struct kiln_region *region = &info->region[i];
+
+        if (strcasecmp(region->name, name) != 0)
+            continue;
+        if (address >= region->start && address - region->start < region->size)
+            return region;
+        if (first == NULL)
+            first = region;
+    }
+    return first;
 }
 
 /* Where the contiguous memory of the same name and kind that holds region `index` ends. */
@@ -56,50 +67,78 @@ static enum kiln_status no_such_region(struct kiln_job *job, const struct kiln_t
 }
 
 /* A name that is no region may be a partition of an ESP chip. */
-static enum kiln_status partition_span(struct kiln_job *job, const struct kiln_target_info *info,
-                                       struct span *out_span)
+static enum kiln_status named_span(struct kiln_job *job, const struct kiln_target_info *info,
+                                   struct span *out_span)
 {
+    const struct kiln_region *region =
+        region_named(info, job->request.region, job->request.address);
     const struct kiln_esp_partition *partition;
 
+    if (region != NULL) {
+        *out_span = (struct span){region->start, end_of_memory(info, region) - region->start};
+        return KILN_OK;
+    }
     KILN_TRY(kiln_job_partitions(job));
     KILN_TRY(kiln_job_partition_once(job, job->request.region));
     partition = kiln_job_partition(job, job->request.region);
     if (partition == NULL)
         return no_such_region(job, info);
-    out_span->address = partition->offset;
-    out_span->size = partition->size;
+    *out_span = (struct span){partition->offset, partition->size};
     return KILN_OK;
 }
 
-/* From address, length and region of the request to a range of the device. */
-static enum kiln_status choose_span(struct kiln_job *job, struct span *out_span)
+/* The memory that holds the address, from there to its end. */
+static enum kiln_status span_from(struct kiln_job *job, const struct kiln_target_info *info,
+                                  uint64_t address, struct span *out_span)
 {
-    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
-    const struct kiln_region *region = info->region_count > 0 ? &info->region[0] : NULL;
-    uint64_t address = job->request.address;
-
-    if (job->request.region != NULL && (region = region_named(info, job->request.region)) == NULL)
-        return partition_span(job, info, out_span);
-    if (region == NULL)
-        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "nothing is known of the board's memory");
-    if (address == KILN_NO_ADDRESS)
-        address = region->start;
-    out_span->address = address;
-    out_span->size = job->request.length;
-    if (out_span->size > UINT64_MAX - address)
-        return kiln_fail(&job->ctx, KILN_E_ARG, "there are no %llu bytes behind 0x%08llx",
-                         (unsigned long long)out_span->size, (unsigned long long)address);
-    if (out_span->size > 0)
-        return KILN_OK;
     for (size_t i = 0; i < info->region_count; i++)
         if (address >= info->region[i].start &&
             address - info->region[i].start < info->region[i].size) {
-            out_span->size = end_of_memory(info, &info->region[i]) - address;
+            *out_span = (struct span){address, end_of_memory(info, &info->region[i]) - address};
             return KILN_OK;
         }
     (void)kiln_fail(&job->ctx, KILN_E_ARG, "the board has no memory at 0x%08llx",
                     (unsigned long long)address);
     return kiln_fail_at(&job->ctx, address);
+}
+
+/* From address, length and region of the request to a range of the device; what has a name is not left. */
+static enum kiln_status choose_span(struct kiln_job *job, struct span *out_span)
+{
+    const struct kiln_target_info *info = job->loader->ops->info(job->loader);
+    const struct kiln_request *request = &job->request;
+    struct span named = {0};
+    uint64_t address = request->address;
+
+    if (info->region_count == 0)
+        return kiln_fail(&job->ctx, KILN_E_UNSUPPORTED, "nothing is known of the board's memory");
+    if (request->region != NULL) {
+        KILN_TRY(named_span(job, info, &named));
+        if (address == KILN_NO_ADDRESS)
+            address = named.address;
+        if (address < named.address || address - named.address >= named.size ||
+            request->length > named.size - (address - named.address))
+            return kiln_fail(&job->ctx, KILN_E_ARG,
+                             "%s reaches from 0x%08llx to 0x%08llx, and what is asked for does not "
+                             "lie in it",
+                             request->region, (unsigned long long)named.address,
+                             (unsigned long long)(named.address + named.size - 1));
+        named.size -= address - named.address;
+        named.address = address;
+    } else {
+        if (address == KILN_NO_ADDRESS)
+            address = info->region[0].start;
+        if (request->length > UINT64_MAX - address)
+            return kiln_fail(&job->ctx, KILN_E_ARG, "there are no %llu bytes behind 0x%08llx",
+                             (unsigned long long)request->length, (unsigned long long)address);
+        named.address = address;
+        if (request->length == 0)
+            KILN_TRY(span_from(job, info, address, &named));
+    }
+    if (request->length > 0)
+        named.size = request->length;
+    *out_span = named;
+    return KILN_OK;
 }
 
 /* Loader ops stay within one region. */

@@ -349,6 +349,10 @@ static void what_cannot_start_is_not_called_running(void **state)
     bench.request.erase_all = true; /* with the bootloader that is there now */
     assert_int_equal(run(&bench, KILN_VERB_FLASH), KILN_OK);
     assert_string_equal(bench.board_note, "not running: it has no bootloader");
+    bench.request.erase_all = false;
+    bench.request.after = KILN_RESET_AFTER_WATCHDOG; /* this chip's cannot */
+    assert_int_equal(run(&bench, KILN_VERB_INFO), KILN_E_UNSUPPORTED);
+    assert_string_equal(bench.board_note, "still in its bootloader");
     unplug(&bench);
 }
 
@@ -456,6 +460,36 @@ static void no_file_locks_a_chip_for_ever(void **state)
         assert_int_equal(bench.result.state, KILN_STATE_UNTOUCHED);
         unplug(&bench);
     }
+}
+
+static void a_name_and_a_size_go_together(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    plug_in(&bench, "esp32");
+    put_ota_table(flash_of(&bench));
+    memset(flash_of(&bench) + 0xd000, 0x55, 0x3000);
+    bench.request.address = KILN_NO_ADDRESS;
+    bench.request.region = "otadata";
+    bench.request.length = 16;
+    assert_int_equal(run(&bench, KILN_VERB_READ), KILN_OK);
+    assert_int_equal(bench.result.data_len, 16);
+    bench.request.length = 0x1000;
+    assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_OK);
+    assert_int_equal(bench.result.erased, 0x1000);
+    assert_int_equal(flash_of(&bench)[0xe000], 0x55);
+    bench.request.address = 0xe000;
+    assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_OK);
+    assert_int_equal(flash_of(&bench)[0xe000], 0xff);
+    assert_int_equal(flash_of(&bench)[0xf000], 0x55);
+    bench.request.length = 0x100000; /* more than the partition has */
+    assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_E_ARG);
+    assert_non_null(strstr(bench.message, "does not lie in it"));
+    bench.request.address = 0x1000; /* before it */
+    bench.request.length = 0x1000;
+    assert_int_equal(run(&bench, KILN_VERB_ERASE), KILN_E_ARG);
+    unplug(&bench);
 }
 
 static void option_bytes_are_not_erased(void **state)
@@ -573,6 +607,7 @@ int main(void)
         cmocka_unit_test(nothing_is_announced_that_is_refused),
         cmocka_unit_test(no_layout_hides_what_is_for_ever),
         cmocka_unit_test(no_file_locks_a_chip_for_ever),
+        cmocka_unit_test(a_name_and_a_size_go_together),
         cmocka_unit_test(option_bytes_are_not_erased),
         cmocka_unit_test(what_cannot_be_read_is_not_called_verified),
         cmocka_unit_test(a_dry_run_writes_nothing),
