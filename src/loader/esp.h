@@ -68,6 +68,8 @@ struct kiln_esp {
     uint32_t flash_id;
     uint64_t flash_size;
     bool has_flash;
+    bool
+        flash_awake; /* for the next kiln_esp_attach() alone: its id is known and it has not been reset since */
     struct kiln_target_info info;
     struct {
         uint32_t address, value;
@@ -364,6 +366,8 @@ KILN_MUST_USE enum kiln_status kiln_esp_flasher_read(struct kiln_esp *esp, struc
 
 /* Connects the flash pins, reads its id, finds its size, tells the loader. */
 KILN_MUST_USE enum kiln_status kiln_esp_attach(struct kiln_esp *esp, struct kiln_ctx *ctx);
+/* The same, and on trouble again, at lower rates in the end. */
+KILN_MUST_USE enum kiln_status kiln_esp_attach_surely(struct kiln_esp *esp, struct kiln_ctx *ctx);
 /* The first of these alone. */
 KILN_MUST_USE enum kiln_status kiln_esp_attach_pins(struct kiln_esp *esp, struct kiln_ctx *ctx);
 

@@ -11,6 +11,7 @@
 #define ATTEMPTS_DEFAULT 7u
 #define SYNCS_PER_RESET  5
 #define ROM_START_MS     150u
+#define ATTACH_TRIES     6u /* each from the third on at a lower rate */
 
 enum kiln_status kiln_esp_run_sequence(struct kiln_esp *esp, struct kiln_ctx *ctx,
                                        const struct kiln_reset_sequence *sequence)
@@ -228,6 +229,7 @@ enum kiln_status kiln_esp_enter(struct kiln_esp *esp, struct kiln_ctx *ctx)
     bool no_sync = esp->options.before == KILN_BEFORE_NO_SYNC;
 
     esp->entered = NULL;
+    esp->flash_awake = false;
     esp->word_count = 0;
     if (no_sync)
         return kiln_esp_flush(esp, ctx);
@@ -398,4 +400,17 @@ enum kiln_status kiln_esp_recover(struct kiln_esp *esp, struct kiln_ctx *ctx, un
                  "Kiln's own flasher does not answer any more: going on without it");
     esp->flasher_failed = esp->flasher_failed || flasher;
     return start_over(esp, ctx, slower >= KILN_ESP_BOOT_BAUD ? slower : esp->baud);
+}
+
+enum kiln_status kiln_esp_attach_surely(struct kiln_esp *esp, struct kiln_ctx *ctx)
+{
+    enum kiln_status status = kiln_esp_attach(esp, ctx);
+
+    for (unsigned i = 1; i < ATTACH_TRIES && kiln_esp_line_trouble(esp, ctx, status); i++) {
+        kiln_esp_note(esp, "%s; asked again", ctx->error.message);
+        status = kiln_esp_recover(esp, ctx, i);
+        if (status == KILN_OK)
+            status = kiln_esp_attach(esp, ctx);
+    }
+    return status;
 }

@@ -417,14 +417,15 @@ static size_t piece(const struct kiln_esp *esp, uint64_t address, const uint8_t 
     return n;
 }
 
-/* Only within the last page: what is not sent at all the stub does not erase. A ROM erases by the size it
- * was told and may insist on as much data. */
+/* From a stub's only within the last page: what is not sent at all it does not erase. A ROM erases by the size it was
+ * told, takes whole blocks, and misses none before FLASH_END, which is never sent. */
 static size_t without_blank_tail(const struct kiln_esp *esp, const uint8_t *bytes, size_t len)
 {
-    size_t least = len - KILN_ESP_FLASH_PAGE + 4;
+    size_t unit = esp->stub ? 4 : KILN_ESP_ROM_WRITE_BLOCK;
+    size_t least = esp->stub ? len - KILN_ESP_FLASH_PAGE + unit : unit;
 
-    while (esp->stub && len > least && is_blank(bytes + len - 4, 4))
-        len -= 4;
+    while (len > least && is_blank(bytes + len - unit, unit))
+        len -= unit;
     return len;
 }
 

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ATTACH_TRIES 6u /* each from the second on at a lower rate */
-
 static const struct kiln_target_info *info(const struct kiln_loader *self)
 {
     return &((const struct kiln_esp *)self)->info;
@@ -153,14 +151,8 @@ void kiln_esp_fill_info(struct kiln_esp *esp)
 
 static enum kiln_status attach(struct kiln_esp *esp, struct kiln_ctx *ctx)
 {
-    enum kiln_status status = kiln_esp_attach(esp, ctx);
+    enum kiln_status status = kiln_esp_attach_surely(esp, ctx);
 
-    for (unsigned i = 1; i < ATTACH_TRIES && kiln_esp_line_trouble(esp, ctx, status); i++) {
-        kiln_esp_note(esp, "%s; asked again", ctx->error.message);
-        status = kiln_esp_recover(esp, ctx, i);
-        if (status == KILN_OK)
-            status = kiln_esp_attach(esp, ctx);
-    }
     if (status != KILN_OK) {
         KILN_TRY(kiln_esp_spare(esp, ctx, status, "flash not connected"));
         esp->has_flash = false;

@@ -216,7 +216,9 @@ static enum kiln_status find_size(struct kiln_esp *esp, struct kiln_ctx *ctx)
         }
         return KILN_OK;
     }
-    KILN_TRY(kiln_esp_wake_flash(esp, ctx));
+    if (!esp->flash_awake)
+        KILN_TRY(kiln_esp_wake_flash(esp, ctx));
+    esp->flash_awake = false;
     id = esp->flash_id;
     if (esp->options.flash_size == 0 && (id == 0 || id == 0xffffff || id == 0xffff3f)) {
         esp->has_flash = false;

@@ -141,6 +141,7 @@ enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
     if (!esp->deferred)
         return KILN_OK;
     esp->deferred = esp->options.may_defer = false;
+    esp->flash_awake = esp->has_flash;
     if (kiln_esp_start_stub(esp, ctx) != KILN_OK) {
         if (esp->entered == NULL || !kiln_esp_may_retry(ctx, ctx->error.status))
             return ctx->error.status;
@@ -153,7 +154,9 @@ enum kiln_status kiln_esp_stub_now(struct kiln_esp *esp, struct kiln_ctx *ctx)
     esp->info.baud = esp->baud;
     if (esp->stub)
         snprintf(esp->info.loader, sizeof esp->info.loader, "%s", kiln_esp_helper_name(esp));
-    return esp->flasher ? KILN_OK : kiln_esp_attach(esp, ctx); /* the ROM did that already */
+    if (esp->flasher) /* for which the ROM has connected it */
+        return KILN_OK;
+    return kiln_esp_attach_surely(esp, ctx);
 }
 
 /* Bytes for which the ROM is no slower than stub and upload together. */

@@ -282,6 +282,32 @@ static void nobody_is_taken_for_somebody_else(void **state)
     assert_in_range(known, count / 2, count);
 }
 
+/* One reply late, at each place. */
+static void a_late_reply_is_nobody_elses(void **state)
+{
+    unsigned failures = 0;
+
+    (void)state;
+    for (unsigned late = 8; late < 60; late++) {
+        char board[64];
+
+        snprintf(board, sizeof board, "esp32?delay=%u&delayms=1500", late);
+        plug_in(board, late, false);
+        bench.stalling.one_in = 0;
+        if (connect() != KILN_OK) { /* late in the middle of a SYNC that nobody repeats */
+            assert_int_equal(bench.ctx.error.status, KILN_E_TIMEOUT);
+            failures++;
+        } else {
+            const struct kiln_target_info *info = bench.loader->ops->info(bench.loader);
+
+            assert_string_equal(info->chip_title, people[0].title);
+            assert_string_equal(info->serial, people[0].mac);
+        }
+        unplug();
+    }
+    assert_in_range(failures, 0, 1);
+}
+
 /* ---- what it holds ---- */
 
 #define AT  0x10000u
@@ -380,6 +406,7 @@ static void nothing_is_said_of_other_flash(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(nobody_is_taken_for_somebody_else),
+    cmocka_unit_test(a_late_reply_is_nobody_elses),
     cmocka_unit_test(nothing_is_said_of_other_flash),
 };
 
