@@ -63,11 +63,26 @@ const struct kiln_esp_code kiln_esp8266_sizes[] = {
     {16u << 20, 0x90, "16MB"},   {0, 0, NULL},
 };
 
-const char *kiln_esp_code_name(const struct kiln_esp_code *codes, unsigned code)
+const struct kiln_esp_code *kiln_esp_code_of(const struct kiln_esp_code *codes, unsigned code)
 {
     for (; codes->name != NULL; codes++)
         if (codes->code == code)
-            return codes->name;
+            return codes;
+    return NULL;
+}
+
+const char *kiln_esp_code_name(const struct kiln_esp_code *codes, unsigned code)
+{
+    const struct kiln_esp_code *found = kiln_esp_code_of(codes, code);
+
+    return found != NULL ? found->name : NULL;
+}
+
+const struct kiln_esp_code *kiln_esp_code_for(const struct kiln_esp_code *codes, uint64_t value)
+{
+    for (; codes->name != NULL; codes++)
+        if (codes->value == value)
+            return codes;
     return NULL;
 }
 

@@ -76,8 +76,10 @@ extern const struct kiln_esp_code kiln_esp_frequencies[];
 extern const struct kiln_esp_code kiln_esp_sizes[];
 extern const struct kiln_esp_code kiln_esp8266_sizes[];
 
-/* NULL if no entry has the code. */
+/* The first entry with the code, its name, the entry with the value; NULL if there is none. */
+const struct kiln_esp_code *kiln_esp_code_of(const struct kiln_esp_code *codes, unsigned code);
 const char *kiln_esp_code_name(const struct kiln_esp_code *codes, unsigned code);
+const struct kiln_esp_code *kiln_esp_code_for(const struct kiln_esp_code *codes, uint64_t value);
 
 /* The RAM word of the ROM that says which port is the console. Rows are tried in order; the last is for any revision. */
 struct kiln_esp_console {

@@ -162,13 +162,11 @@ static enum kiln_status walk_segments(struct walk *w, bool v2, unsigned count, s
 
 /* ---- what the image says of itself ---- */
 
-static const char *code_name(const struct kiln_esp_code *codes, uint8_t code)
+static const char *code_name(const struct kiln_esp_code *codes, unsigned code)
 {
-    for (; codes != NULL && codes->name != NULL; codes++) {
-        if (codes->code == code)
-            return codes->name;
-    }
-    return "?";
+    const char *name = kiln_esp_code_name(codes, code);
+
+    return name != NULL ? name : "?";
 }
 
 static void note_header(struct kiln_image *image, const uint8_t *bytes, bool extended,
@@ -179,8 +177,8 @@ static void note_header(struct kiln_image *image, const uint8_t *bytes, bool ext
     if (chip != NULL && chip->esp != NULL)
         kiln_image_note(image, "flash settings: %s, %s, %s",
                         bytes[2] < KILN_ARRAY_LEN(modes) ? modes[bytes[2]] : "?",
-                        code_name(chip->esp->frequencies, bytes[3] & 15),
-                        code_name(chip->esp->sizes, bytes[3] & 0xf0));
+                        code_name(chip->esp->frequencies, bytes[3] & 15u),
+                        code_name(chip->esp->sizes, bytes[3] & 0xf0u));
     if (extended) {
         unsigned low = kiln_le16(bytes + 15), high = kiln_le16(bytes + 17);
 

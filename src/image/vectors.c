@@ -38,6 +38,14 @@ static const uint32_t known_offsets[] = {
     0x9000, 0xa000, 0xc000, 0xe000, 0x10000, 0x20000, 0x20200, 0x26000, 0x27000, 0x40000,
 };
 
+bool kiln_vectors_offset(size_t index, uint32_t *out_offset)
+{
+    if (++index >= KILN_ARRAY_LEN(known_offsets)) /* the first one is no bootloader's */
+        return false;
+    *out_offset = known_offsets[index];
+    return true;
+}
+
 static bool is_ram(uint32_t sp)
 {
     return (sp >= 0x20000000 && sp <= 0x40000000) || /* SRAM region, AXI and D2/D3 SRAM of the H7 */

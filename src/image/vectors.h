@@ -24,6 +24,10 @@ struct kiln_vectors {
 bool kiln_vectors_fit(const uint8_t *bytes, size_t len, uint64_t span,
                       struct kiln_vectors *out_vectors);
 
+/* Number `index` of the offsets from the flash's start that bootloaders leave their applications, in ascending order; false
+ * after the last. */
+bool kiln_vectors_offset(size_t index, uint32_t *out_offset);
+
 struct kiln_link_base {
     uint64_t base;
     unsigned confidence; /* 0..100 */

@@ -31,18 +31,16 @@ static const char *named(const char *word)
 
 static const char *name_of_size(const struct kiln_chip *chip, uint64_t bytes)
 {
-    for (const struct kiln_esp_code *row = chip->esp->sizes; row->name != NULL; row++)
-        if (row->value == bytes)
-            return row->name;
-    return NULL;
+    const struct kiln_esp_code *row = kiln_esp_code_for(chip->esp->sizes, bytes);
+
+    return row != NULL ? row->name : NULL;
 }
 
 static uint64_t size_in(const struct kiln_chip *chip, const uint8_t *header)
 {
-    for (const struct kiln_esp_code *row = chip->esp->sizes; row->name != NULL; row++)
-        if (row->code == (header[3] & 0xf0))
-            return row->value;
-    return 0;
+    const struct kiln_esp_code *row = kiln_esp_code_of(chip->esp->sizes, header[3] & 0xf0u);
+
+    return row != NULL ? row->value : 0;
 }
 
 static enum kiln_status detected_size(struct kiln_job *job, const char **out_name)

@@ -8,14 +8,13 @@
 
 #include "base/bytes.h"
 #include "chip/esp.h"
+#include "image/esp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_SIZE 0xc00u
 #define TABLE_PART 0x100u /* read at a time */
-#define TABLE_ROW  32u
 
 static enum kiln_status copy_partitions(struct kiln_job *job, const struct kiln_image *image)
 {
@@ -32,15 +31,15 @@ static enum kiln_status copy_partitions(struct kiln_job *job, const struct kiln_
 }
 
 /* A table fills a small part of its place as a rule, and a slow wire makes the rest worth not asking for. */
-static enum kiln_status read_rows(struct kiln_job *job, uint8_t bytes[TABLE_SIZE])
+static enum kiln_status read_rows(struct kiln_job *job, uint8_t bytes[KILN_ESP_TABLE_SIZE])
 {
     size_t have = 0, row = 0;
 
-    memset(bytes, 0xff, TABLE_SIZE);
-    for (; have < TABLE_SIZE; have += TABLE_PART) {
+    memset(bytes, 0xff, KILN_ESP_TABLE_SIZE);
+    for (; have < KILN_ESP_TABLE_SIZE; have += TABLE_PART) {
         KILN_TRY(job->loader->ops->read(job->loader, &job->ctx, KILN_ESP_TABLE_OFFSET + have,
                                         bytes + have, TABLE_PART, NULL));
-        for (; row < have + TABLE_PART; row += TABLE_ROW)
+        for (; row < have + TABLE_PART; row += KILN_ESP_ENTRY_SIZE)
             if (kiln_le16(bytes + row) == 0xffff)
                 return KILN_OK;
     }
@@ -51,7 +50,7 @@ static enum kiln_status read_table(struct kiln_job *job)
 {
     struct kiln_image_options options = KILN_IMAGE_OPTIONS_INIT;
     struct kiln_image *image;
-    uint8_t bytes[TABLE_SIZE];
+    uint8_t bytes[KILN_ESP_TABLE_SIZE];
     enum kiln_status status;
 
     KILN_TRY(read_rows(job, bytes));

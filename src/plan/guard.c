@@ -262,14 +262,12 @@ static enum kiln_status read_flash(const struct kiln_guard *g, uint64_t address,
 static enum kiln_status find_application(const struct kiln_guard *g, uint64_t start, uint64_t size,
                                          uint64_t *out_address)
 {
-    static const uint32_t offsets[] = {0x800,  0x1000,  0x2000,  0x4000, 0x5000, 0x6000,
-                                       0x7000, 0x8000,  0x8800,  0x9000, 0xa000, 0xc000,
-                                       0xe000, 0x10000, 0x20000, 0x20200};
     uint8_t bytes[TABLE_LOOK];
     struct kiln_vectors v;
+    uint32_t offset;
 
-    for (size_t i = 0; i < KILN_ARRAY_LEN(offsets) && offsets[i] + TABLE_LOOK <= size; i++) {
-        uint64_t at = start + offsets[i];
+    for (size_t i = 0; kiln_vectors_offset(i, &offset) && offset + TABLE_LOOK <= size; i++) {
+        uint64_t at = start + offset;
 
         KILN_TRY(read_flash(g, at, bytes));
         if (kiln_vectors_fit(bytes, sizeof bytes, size, &v) && v.lowest >= at &&

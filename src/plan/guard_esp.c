@@ -54,21 +54,13 @@ static enum kiln_status check_revision(struct kiln_guard *g, const uint8_t *head
                              kiln_image_name(g->image), from, revision_text(high, to), is);
 }
 
-static const struct kiln_esp_code *size_of(const struct kiln_esp_facts *facts, uint8_t field)
-{
-    for (const struct kiln_esp_code *row = facts->sizes; row->name != NULL; row++)
-        if (row->code == (field & 0xf0))
-            return row;
-    return NULL;
-}
-
 /* Only the bootloader's header counts, and a flash that is larger than it says starts all the same. */
 static enum kiln_status check_flash_size(struct kiln_guard *g, const uint8_t *header,
                                          uint64_t address)
 {
     const struct kiln_target_info *target = g->input->target;
     const struct kiln_esp_facts *facts = target->chip->esp;
-    const struct kiln_esp_code *row = size_of(facts, header[3]);
+    const struct kiln_esp_code *row = kiln_esp_code_of(facts->sizes, header[3] & 0xf0u);
     uint64_t real = kiln_esp_flash_size_of(target->flash_id);
 
     if (address != facts->boot_offset || real == 0 || row == NULL || row->value <= real)
