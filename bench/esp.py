@@ -68,8 +68,8 @@ class EspRows:
                            if new[page:page + 256].strip(b'\xff'))
         return wire * 10 / baud, flash_s
 
-    def kiln_esp(self, files, baud):
-        return lambda port: [self.bench.kiln, 'flash', '--json', '-b', str(baud), '-d', port, '--before', 'no-reset', '--after',
+    def kiln_esp(self, files, baud, loader):
+        return lambda port: [self.bench.kiln, 'flash', '--json', '--loader', loader, '-b', str(baud), '-d', port, '--before', 'no-reset', '--after',
                              'stay'] + ['%s@0x%x' % (path, at) for at, path in files]
 
     def esptool_esp(self, files, baud):
@@ -91,12 +91,15 @@ class EspRows:
         write(path, read(self.esp_files(1)[2][1]) * 3)
         return [(0x10000, path)]
 
-    def esp_write(self, name, baud, start, limit_target, peer_target):
+    def esp_write(self, name, baud, start, limit_target, peer_target, loader='stub'):
         before = bytearray(b'\xff' * 0x400000)
         files = self.big_app() if start == 'blank, 1 MB' else self.esp_files(1)
-        if start in ('edit', 'same'):
+        if start in ('edit', 'same', 'other'):
             for at, path in files:
                 before[at:at + os.path.getsize(path)] = read(path)
+        if start == 'other':  # no byte of it stays, and what is behind the files stays blank
+            for at, path in files:
+                before[at:at + os.path.getsize(path)] = bytes(byte ^ 0xa5 for byte in read(path))
         if start == 'edit':
             files = self.esp_files(2)
         wire_s, flash_s = self.esp_limit(before, files, baud)
@@ -104,28 +107,28 @@ class EspRows:
         data = []
 
         def run(who, command):
-            spent, after = self.with_esp(before, [command(files, baud)])
+            spent, after = self.with_esp(before, [command])
             if not self.holds(after, files):
                 raise Failed('%s: the flash does not hold the files' % who)
             if who == 'kiln':
                 data.append(self.transfer_s())
             return spent
 
-        kiln_s = median_of(lambda: run('kiln', self.kiln_esp), RUNS)
-        note = 'wire %.2f s, flash %.2f s; stub and data took %.2f s' % (wire_s, flash_s, statistics.median(data))
-        peer_s = median_of(lambda: run('esptool', self.esptool_esp), RUNS) if self.bench.esptool else None
+        kiln_s = median_of(lambda: run('kiln', self.kiln_esp(files, baud, loader)), RUNS)
+        note = 'wire %.2f s, flash %.2f s; from the first change to the last %.2f s' % (wire_s, flash_s, statistics.median(data))
+        peer_s = median_of(lambda: run('esptool', self.esptool_esp(files, baud)), RUNS) if self.bench.esptool else None
         self.bench.row(name, kiln_s, limit or None, 'esptool', peer_s,
                  ('limit', limit_target) if limit_target else ('peer', peer_target) if peer_target else None,
                  note if limit_target else None)
 
-    def esp_read(self, name, baud, size):
+    def esp_read(self, name, baud, size, limit_target=None, loader='stub'):
         flash = bytearray(b'\xff' * 0x400000)
         for at, path in self.esp_files(1):
             flash[at:at + os.path.getsize(path)] = read(path)
         out = self.bench.path('read.bin')
 
         def kiln(port):
-            return [self.bench.kiln, 'read', '-q', '-b', str(baud), '-d', port, '--before', 'no-reset', '--after', 'stay', '-a',
+            return [self.bench.kiln, 'read', '-q', '--loader', loader, '-b', str(baud), '-d', port, '--before', 'no-reset', '--after', 'stay', '-a',
                     '0x10000', '-s', str(size), out]
 
         def esptool(port):
@@ -142,7 +145,7 @@ class EspRows:
 
         kiln_s = median_of(lambda: run('kiln', kiln), RUNS)
         peer_s = median_of(lambda: run('esptool', esptool), RUNS) if self.bench.esptool else None
-        self.bench.row(name, kiln_s, size * 10 / baud, 'esptool', peer_s, None)
+        self.bench.row(name, kiln_s, size * 10 / baud, 'esptool', peer_s, ('limit', limit_target) if limit_target else None)
 
     # ---- many boards in one process
 
@@ -252,6 +255,14 @@ class EspRows:
             guard('ESP32 nothing changed, %d baud' % baud, self.esp_write, baud, 'same', None, None)
         for baud in (115200, 921600, 2000000):
             guard('ESP32 read of 1 MB, %d baud' % baud, self.esp_read, baud, 1 << 20)
+        for baud in (115200, 921600, 2000000):
+            guard('ESP32 --loader kiln, first write, %d baud' % baud, self.esp_write, baud, 'blank', 1.05, None, 'kiln')
+        for baud in (921600, 2000000):
+            guard('ESP32 --loader kiln, over others, %d baud' % baud, self.esp_write, baud, 'other', 1.05, None, 'kiln')
+        for baud in (115200, 921600, 2000000):
+            guard('ESP32 --loader kiln, one line, %d baud' % baud, self.esp_write, baud, 'edit', None, 0.1, 'kiln')
+        for baud in (115200, 921600, 2000000):
+            guard('ESP32 --loader kiln, read 1 MB, %d baud' % baud, self.esp_read, baud, 1 << 20, 1.05, 'kiln')
         for count in (16, 32):
             guard('%d ESP32 at once from one process' % count, self.many, count)
         guard('memory, image of 3 MiB', self.memory, 3)
