@@ -155,6 +155,18 @@ static bool may_be_encrypted(const struct kiln_guard *g)
     return g->info->type == KILN_IMAGE_ENCRYPTED && (fuses == NULL || fuses->flash_encryption);
 }
 
+static bool can_be_read(const struct kiln_guard *g, uint64_t address, uint64_t len)
+{
+    for (size_t i = 0; i < g->input->target->region_count; i++) {
+        const struct kiln_region *r = &g->input->target->region[i];
+
+        if (address >= r->start && address - r->start < r->size &&
+            r->size - (address - r->start) >= len)
+            return g->input->read != NULL;
+    }
+    return false;
+}
+
 /* An application is replaced by another one, or by what is encrypted and so looks like nothing. Without a table that had to be
  * read for this, what is in flash tells. */
 static enum kiln_status check_application_at(struct kiln_guard *g, uint64_t address)
@@ -163,8 +175,8 @@ static enum kiln_status check_application_at(struct kiln_guard *g, uint64_t addr
     size_t len;
     const uint8_t *bytes = kiln_guard_bytes_at(g, address, &len);
 
-    if (bytes == NULL || is_image(bytes[0]) || may_be_encrypted(g) || g->input->read == NULL ||
-        g->input->erase_all || g->input->force)
+    if (bytes == NULL || is_image(bytes[0]) || may_be_encrypted(g) ||
+        !can_be_read(g, address, sizeof now) || g->input->erase_all || g->input->force)
         return KILN_OK;
     KILN_TRY(g->input->read(g->input->user, g->ctx, address, now, sizeof now));
     if (!kiln_esp_header_fits(now, sizeof now))

@@ -418,6 +418,9 @@ static void an_application_is_not_overwritten_by_anything_else(void **state)
         assert_non_null(strstr(error.message, "overwrite the application at 0x20000"));
         assert_int_equal(check(image, &esp32, true, &error, &notes), KILN_OK); /* not even looked */
         kiln_image_free(image);
+        image = image_at(bytes, sizeof bytes, 0x8000000); /* said by the planner */
+        allows(image, &esp32, NULL);
+        kiln_image_free(image);
         image = image_at(bytes, sizeof bytes, 0x9000);
         allows(image, &esp32, NULL);
         kiln_image_free(image);
