@@ -110,7 +110,7 @@ static const struct cli_option options[] = {
     {"layout", 0, CLI_TEXT, FIELD(layout), CLI_NOT_TOLD, "STRING", NULL,
      "DfuSe memory layout to use instead of the device's"},
     {"level", 0, CLI_CHOICE, FIELD(level), CLI_NOT_TOLD, "LEVEL", level_choices,
-     "hide log lines below this level: error, warning, info, debug, verbose"},
+     "hide log lines below this level: E error, W warning, I info, D debug, V verbose"},
     {"line-end", 0, CLI_CHOICE, FIELD(line_end), CLI_NOT_TOLD, "WHAT", line_end_choices,
      "what ends a line of the board; default: lf, and a cr before it is dropped"},
     {"list", 0, CLI_FLAG, FIELD(list), CLI_NOT_TOLD, NULL, NULL, "list what there is"},

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* "X.ino" of the program in this folder; NULL if there is none. */
 static const char *program_in(struct kiln_build *build, const char *folder)
@@ -34,6 +36,14 @@ static bool has_sketch(struct kiln_build *build)
     const char *name = kiln_arena_printf(&build->arena, "%s.ino", kiln_path_base(build->dir));
 
     return name != NULL && kiln_file_exists(kiln_build_path(build, build->dir, name));
+}
+
+/* Anyone can make a folder of a known name in /tmp, and what is in it would go onto the board. */
+static bool is_own(const char *folder)
+{
+    struct stat info;
+
+    return stat(folder, &info) == 0 && (info.st_uid == geteuid() || info.st_uid == 0);
 }
 
 /* The folder Arduino builds a sketch in: named by the MD5 of the sketch's path. NULL if there is none. */
@@ -58,7 +68,7 @@ static const char *temporary_build(struct kiln_build *build)
     };
 
     for (size_t i = 0; i < KILN_ARRAY_LEN(folders); i++)
-        if (folders[i] != NULL && program_in(build, folders[i]) != NULL)
+        if (folders[i] != NULL && is_own(folders[i]) && program_in(build, folders[i]) != NULL)
             return folders[i];
     return NULL;
 }

@@ -5,6 +5,8 @@
  */
 #include "project_folder.h"
 
+#include <kiln/esp.h>
+
 #include <fcntl.h>
 #include <time.h>
 
@@ -228,6 +230,40 @@ static void a_probe_of_an_stm32_is_replaced_by_dfu(void **state)
     assert_note(environment(project, NULL), "nor its upload_port jlink; ");
     assert_null(environment(project, NULL)->port);
     kiln_project_free(project);
+}
+
+/* In /tmp a stranger can have made the folder that Arduino would build in. */
+static void a_strangers_build_is_not_taken(void **state)
+{
+    char name[128], folder[512], program[512], sketch[640];
+    uint8_t md5[16];
+
+    (void)state;
+    path_of(sketch, "blink");
+    kiln_esp_md5((const uint8_t *)sketch, strlen(sketch), md5);
+    snprintf(name, sizeof name, "tmp/arduino-sketch-");
+    for (size_t i = 0; i < sizeof md5; i++)
+        snprintf(name + strlen(name), 3, "%02X", (unsigned)md5[i]);
+    path_of(folder, name);
+    snprintf(program, sizeof program, "%s/blink.ino.bin", name);
+    write_text("blink/blink.ino", "void setup() {}");
+    copy_example("esp32-app-v1.bin", program);
+    path_of(sketch, "tmp");
+    setenv("TMPDIR", sketch, 1);
+    setenv("XDG_CACHE_HOME", sketch, 1);
+    path_of(sketch, "blink");
+    for (int strange = 0; strange < (geteuid() == 0 ? 2 : 1); strange++) {
+        struct kiln_project *project;
+        struct kiln_error error = {0};
+
+        if (strange != 0)
+            assert_int_equal(chown(folder, 4321, 4321), 0);
+        assert_int_equal(kiln_project_open(sketch, &project, &error), KILN_OK);
+        assert_int_equal(environment(project, NULL)->file_count > 0, strange == 0);
+        kiln_project_free(project);
+    }
+    unsetenv("TMPDIR");
+    unsetenv("XDG_CACHE_HOME");
 }
 
 static void an_avr_is_refused_by_name(void **state)
@@ -545,6 +581,7 @@ int main(void)
         WITH_ROOT(the_esp8266_keeps_files_where_its_linker_script_says),
         WITH_ROOT(each_protocol_is_explained),
         WITH_ROOT(a_probe_of_an_stm32_is_replaced_by_dfu),
+        WITH_ROOT(a_strangers_build_is_not_taken),
         WITH_ROOT(an_avr_is_refused_by_name),
         WITH_ROOT(reset_words_are_those_of_kiln),
         WITH_ROOT(a_newer_source_is_told),
