@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "sim/sim.h"
 
+#include <kiln/save.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,16 +28,9 @@ enum kiln_status kiln_sim_flash_load(struct kiln_ctx *ctx, const struct kiln_sim
     return failed ? kiln_fail(ctx, KILN_E_IO, "cannot read %s", knobs->flash_path) : KILN_OK;
 }
 
+/* At once, so that another board that loads the same file meanwhile gets it whole. */
 bool kiln_sim_flash_save(const struct kiln_sim_knobs *knobs, const uint8_t *flash, size_t size)
 {
-    FILE *file;
-    bool ok;
-
-    if (knobs->flash_path[0] == '\0')
-        return true;
-    file = fopen(knobs->flash_path, "wb");
-    if (file == NULL)
-        return false;
-    ok = fwrite(flash, 1, size, file) == size;
-    return fclose(file) == 0 && ok;
+    return knobs->flash_path[0] == '\0' ||
+           kiln_file_save(knobs->flash_path, flash, size, NULL) == KILN_OK;
 }

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NAMES_TRIED 100u
+
 static enum kiln_status fail(const char *path, int reason, struct kiln_error *out_error)
 {
     if (out_error != NULL) {
@@ -48,15 +50,31 @@ static int write_over(const char *path, const uint8_t *bytes, size_t len)
     return fd < 0 ? errno : finish(fd, bytes, len);
 }
 
-/* A file beside it takes its place. `old` is NULL if there is none yet. */
+/* A new file with a name of its own, whoever else of this program writes the same one. Its descriptor, or -1. */
+static int create_beside(const char *path, char **out_name)
+{
+    int fd = -1;
+
+    for (unsigned i = 0; i < NAMES_TRIED && fd < 0; i++) {
+        if (asprintf(out_name, "%s.%ld-%u.new", path, (long)getpid(), i) < 0) {
+            *out_name = NULL;
+            return -1;
+        }
+        fd = open(*out_name, O_WRONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            break;
+        free(*out_name);
+        *out_name = NULL;
+    }
+    return fd;
+}
+
+/* It takes the place of the old one. `old` is NULL if there is none yet. */
 static int write_beside(const char *path, const struct stat *old, const uint8_t *bytes, size_t len)
 {
     char *fresh = NULL;
-    int fd, reason;
+    int fd = create_beside(path, &fresh), reason;
 
-    if (asprintf(&fresh, "%s.%ld.new", path, (long)getpid()) < 0)
-        return ENOMEM;
-    fd = open(fresh, O_WRONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0666);
     if (fd < 0) {
         reason = errno;
     } else {

@@ -170,6 +170,18 @@ def output_goes_away():
         hold(status == 0, "without standard streams", status)
 
 
+def one_flash_file():
+    """Several simulated boards with one file: none finds it half written by another."""
+    image = f"{EXAMPLES}/esp32-app-v1.bin"
+    ends(kiln("flash", "-q", "--force", image + "@0x10000", "-d", "sim:esp32?flash=shared"), 0)
+    before = pathlib.Path("shared").read_bytes()
+    for _ in range(5):
+        runs = [subprocess.Popen([KILN, "info", "-q", "-d", "sim:esp32?flash=shared"]) for _ in range(6)]
+        for run in runs:
+            hold(run.wait(60) == 0, "info", run.returncode)
+    hold(pathlib.Path("shared").read_bytes() == before, "the flash in a file was lost")
+
+
 @contextlib.contextmanager
 def served(board):
     link = os.path.abspath("port")
@@ -212,6 +224,7 @@ def main():
         production_line()
         output_goes_away()
         second_interrupt()
+        one_flash_file()
     return 1 if failures else 0
 
 
