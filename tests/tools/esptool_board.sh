@@ -116,6 +116,27 @@ run 0 $rom dump-mem 0x40001000 3 mem.bin
 run 2 $rom write-flash -s --no-diff-verify 0x10000 one.bin
 says_not Connecting
 run 0 $rom run
+run 0 --no-stub --port 'sim:esp32c3?variant=usb' read-mac
+says 'USB mode:           USB-Serial/JTAG'
+run 0 --no-stub --port sim:esp32c3 read-mac
+says_not 'USB mode'
+run 2 --chip esp32 --port 'sim:esp32?boot=run' --before no-reset --connect-attempts 1 flash-id
+says 'A fatal error occurred: Failed to connect to ESP32: '
+says 'Hold the BOOT button'
+run 2 --no-stub --port 'sim:esp32?variant=encrypted-release' write-flash 0x10000 one.bin
+says 'download manual encrypt disabled.'
+run 0 --no-stub --port 'sim:esp32?variant=encrypted' write-flash 0x10000 one.bin
+says_not 'brick your device'
+says 'Enabling default SPI flash mode'
+says_not 'Uploading stub'
+run 0 --port sim:esp32 flash-id
+says 'Uploading stub flasher...'
+says_not 'Enabling default SPI flash mode'
+printf ':020000040005F5\n:0400000001020304F2\n:0410000005060708D2\n:00000001FF\n' >apart.hex
+run 0 $rom write-flash 0 apart.hex
+says_not 'raw bytes'
+[ "$(od -An -v -tx1 -j 327680 -N 4 flash.bin)$(od -An -v -tx1 -j 331776 -N 4 flash.bin)" = ' 01 02 03 04 05 06 07 08' ] ||
+    fail 'a hex file is not at its addresses'
 # An image of one word for the ESP32 in the RAM of an ESP32 and of an ESP32-S3.
 {
     printf '\351\1\0\0\0\0\373\77' # entry 0x3ffb0000
