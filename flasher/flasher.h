@@ -461,14 +461,9 @@ static int await_data(void)
     return 1;
 }
 
-FAST int inflate_can_take(void)
-{
-    return f.taken != f.take_to;
-}
-
 FAST uint32_t inflate_take(void)
 {
-    if (!inflate_can_take() && !await_data())
+    if (f.taken == f.take_to && !await_data())
         return 0;
     return in_ring[f.taken++ % IN_SIZE];
 }

@@ -30,8 +30,6 @@ struct inflate {
 
 /* The next byte of the stream; anything once inflate_stopped(). */
 static uint32_t inflate_take(void);
-/* Whether that would come back at once. */
-static int inflate_can_take(void);
 static void inflate_put(uint32_t byte);
 /* The bytes that were put `distance` bytes ago, at least 1 and at most what was put and 32768. */
 static void inflate_copy(uint32_t distance, uint32_t len);
@@ -41,18 +39,14 @@ static int inflate_stopped(void);
 /* Called every few hundred instructions while nothing is taken or put. */
 static void inflate_pause(void);
 
-static void inflate_more(struct inflate *in)
-{
-    in->bits |= inflate_take() << in->bit_count;
-    in->bit_count += 8;
-}
-
 static uint32_t inflate_bits(struct inflate *in, uint32_t count)
 {
     uint32_t value;
 
-    while (in->bit_count < count)
-        inflate_more(in);
+    while (in->bit_count < count) {
+        in->bits |= inflate_take() << in->bit_count;
+        in->bit_count += 8;
+    }
     value = in->bits & ((1u << count) - 1);
     in->bits >>= count;
     in->bit_count -= count;
@@ -136,39 +130,29 @@ static uint32_t inflate_long_symbol(struct inflate *in, const struct inflate_cod
     return found;
 }
 
-/* More bits first: as many as are there, and one byte more than is there if they make no symbol. */
-static uint32_t inflate_hard_symbol(struct inflate *in, const struct inflate_code *code)
-{
-    for (;;) {
-        uint32_t entry, len;
-
-        while (in->bit_count <= 24 && inflate_can_take())
-            inflate_more(in);
-        entry = code->fast[in->bits % (1u << INFLATE_FAST)];
-        len = entry & 15;
-        if (len - 1 < in->bit_count) {
-            in->bits >>= len;
-            in->bit_count -= len;
-            return entry >> 4;
-        }
-        if (in->bit_count >= INFLATE_FAST)
-            return inflate_long_symbol(in, code);
-        inflate_more(in);
-        if (inflate_stopped())
-            return INFLATE_SYMBOLS;
-    }
-}
-
 /* The next symbol, or INFLATE_SYMBOLS if no code begins like this. */
 static uint32_t inflate_symbol(struct inflate *in, const struct inflate_code *code)
 {
-    uint32_t entry = code->fast[in->bits % (1u << INFLATE_FAST)], len = entry & 15;
+    uint32_t bits = in->bits, have = in->bit_count;
 
-    if (len - 1 >= in->bit_count)
-        return inflate_hard_symbol(in, code);
-    in->bits >>= len;
-    in->bit_count -= len;
-    return entry >> 4;
+    for (;;) {
+        uint32_t entry = code->fast[bits % (1u << INFLATE_FAST)], len = entry & 15;
+
+        if (len - 1 < have) {
+            in->bits = bits >> len;
+            in->bit_count = have - len;
+            return entry >> 4;
+        }
+        if (have >= INFLATE_FAST)
+            break;
+        bits |= inflate_take() << have;
+        have += 8;
+        if (inflate_stopped())
+            return INFLATE_SYMBOLS;
+    }
+    in->bits = bits;
+    in->bit_count = have;
+    return inflate_long_symbol(in, code);
 }
 
 static int inflate_stored(struct inflate *in)

@@ -45,8 +45,7 @@ static uint32_t write_flash(void)
     md5_begin(f.md5);
     reply(OP_WRITE, flash_status(), OK);
     f.writing = 1;
-    if (!inflate_run(&f.inflate) || f.produced != f.len ||
-        f.taken - f.inflate.bit_count / 8 != f.stream_len)
+    if (!inflate_run(&f.inflate) || f.produced != f.len || f.taken != f.stream_len)
         f.error |= ERROR_STREAM;
     while (!inflate_stopped() && (f.hashed < f.covers || f.busy))
         work();
