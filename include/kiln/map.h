@@ -46,7 +46,7 @@ struct kiln_map {
 /*
  * What writing these files touches, without a board: parts are the partitions of a table among the files,
  * else the sectors of a DfuSe layout string, else those of `chip` (of an STM32 the largest part of the row), else
- * the files' own stretches. ARG if a file has no address or `layout` is no layout string. Both may be NULL.
+ * the files' own stretches. ARG if a file has no address or lies outside of that memory, or `layout` is no layout string. Both may be NULL.
  */
 KILN_API KILN_MUST_USE enum kiln_status kiln_map_of_images(const struct kiln_image *const *images,
                                                            size_t count, const char *layout,

@@ -355,6 +355,31 @@ static enum kiln_status parts_of_images(struct kiln_ctx *ctx,
     return KILN_OK;
 }
 
+/* What lies nowhere would not be seen on the map. */
+static enum kiln_status check_inside(struct kiln_ctx *ctx, const struct kiln_image *image,
+                                     const struct kiln_region *regions, size_t region_count)
+{
+    for (size_t k = 0; k < kiln_image_segment_count(image); k++) {
+        const struct kiln_segment *segment = kiln_image_segment(image, k);
+        uint64_t inside = 0;
+
+        for (size_t i = 0; i < region_count; i++) {
+            uint64_t from = KILN_MAX(segment->address, regions[i].start);
+            uint64_t to =
+                KILN_MIN(segment->address + segment->size, regions[i].start + regions[i].size);
+
+            inside += to > from ? to - from : 0;
+        }
+        if (inside < segment->size)
+            return kiln_fail_hint(ctx, KILN_E_ARG, KILN_HINT_FLASH_TOO_SMALL,
+                                  "%llu of the %zu bytes that %s has from 0x%llx on lie outside of "
+                                  "this memory",
+                                  (unsigned long long)(segment->size - inside), segment->size,
+                                  kiln_image_name(image), (unsigned long long)segment->address);
+    }
+    return KILN_OK;
+}
+
 static enum kiln_status map_images(struct kiln_ctx *ctx, const struct kiln_image *const *images,
                                    size_t count, const char *layout, const struct kiln_chip *chip,
                                    struct ops *ops, struct kiln_map *map)
@@ -372,6 +397,8 @@ static enum kiln_status map_images(struct kiln_ctx *ctx, const struct kiln_image
 
         for (size_t i = 0; i < partition_count; i++)
             end = KILN_MAX(end, (uint64_t)table[i].offset + table[i].size);
+        for (size_t i = 0; i < ops->count; i++)
+            end = KILN_MAX(end, ops->item[i].end);
         regions[0] = (struct kiln_region){.size = end, .page = 4096, .access = 7};
     } else {
         region_count = chip != NULL ? regions_of_chip(chip, regions) : 0;
@@ -380,6 +407,8 @@ static enum kiln_status map_images(struct kiln_ctx *ctx, const struct kiln_image
         KILN_TRY(parts_of_images(ctx, images, count, map));
         return paint(ctx, ops, map);
     }
+    for (size_t i = 0; i < count; i++)
+        KILN_TRY(check_inside(ctx, images[i], regions, region_count));
     KILN_TRY(add_regions(ctx, map, regions, region_count, table, partition_count, ops));
     return paint(ctx, ops, map);
 }

@@ -44,4 +44,7 @@ picture "$tmp/file.svg" STM32F405
 status=0
 "$kiln" image map -c stm32x "$firmware" >"$tmp/out" 2>&1 || status=$?
 [ "$status" = 2 ] || fail "status $status for a chip that is none"
+parts=$(dirname "$firmware")
+"$kiln" image map "$parts/esp32-partitions.bin@0x8000" "$parts/esp32-app-v1.bin@0x300000" >"$tmp/out" || fail "behind the last partition"
+grep -q 'written 323.9 KiB' "$tmp/out" || fail "a file behind the last partition is not on the map: $(cat "$tmp/out")"
 echo "map: all as it should be"

@@ -174,6 +174,12 @@ static void files_alone_have_a_map_too(void **state)
     assert_int_equal(kiln_map_of_images(images, 1, "rubbish", NULL, &map, &error), KILN_E_ARG);
     assert_int_equal(kiln_map_of_images(lost, 1, NULL, NULL, &map, &error), KILN_E_ARG);
     assert_null(map.parts);
+    /* What would lie outside is told and not left out. */
+    assert_int_equal(
+        kiln_map_of_images(images, 1, "@Flash/0x08000000/01*016Kg", NULL, &map, &error),
+        KILN_E_ARG);
+    assert_non_null(strstr(error.message, "256 of the 256 bytes"));
+    assert_null(map.parts);
     kiln_image_free(image);
     kiln_image_free(nowhere);
 }
