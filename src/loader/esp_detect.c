@@ -124,7 +124,7 @@ static enum kiln_status probe(struct kiln_esp *esp, struct kiln_ctx *ctx,
                          (unsigned)esp->security.chip_id);
     if (silence.status != KILN_OK) {
         ctx->error = silence;
-        return silence.status;
+        return KILN_E_TIMEOUT; /* as it was */
     }
     if (refused)
         return kiln_fail_hint(ctx, KILN_E_UNSUPPORTED, KILN_HINT_NAME_CHIP,
