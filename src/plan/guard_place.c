@@ -62,6 +62,12 @@ static enum kiln_status check_app_place(struct kiln_guard *g, uint32_t boot_offs
                                  "%s is an application and the bootloader does not look for one at "
                                  "0x%" PRIx64 ": the partition table has %s",
                                  name, g->info->address, names);
+    if (g->info->address % APP_ALIGN != 0)
+        return kiln_guard_object(g, KILN_HINT_FORCE,
+                                 "%s is an application and would be written to 0x%" PRIx64
+                                 ": applications begin at multiples of 0x%x (a number without 0x "
+                                 "is decimal)",
+                                 name, g->info->address, APP_ALIGN);
     return KILN_OK;
 }
 

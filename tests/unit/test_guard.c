@@ -321,6 +321,8 @@ static void an_esp_application_goes_to_its_partition(void **state)
     (void)state;
     memset(flash, 0xff, sizeof flash);
     refuses_at(0x1000, 0x800, KILN_HINT_FORCE, "would overwrite the bootloader");
+    refuses_at(10000, 0x800, KILN_HINT_FORCE,
+               "to 0x2710: applications begin at multiples of 0x10000");
     allows_at(0x10000, "no bootloader: the flash is empty at 0x1000");
     flash[0x1000] = 0xe9;
     allows_at(0x10000, "no partition table at 0x8000");
