@@ -48,6 +48,12 @@ void kiln_esp_was_reset(struct kiln_esp *esp)
         esp->late.older = esp->late.syncs;
 }
 
+/* Of the replies that a SYNC was counted with, what this one stands for: Kiln's flasher sends no other. */
+static uint32_t worth(const struct kiln_esp_reply *reply)
+{
+    return reply->value == KILN_FLASHER_MAGIC ? KILN_ESP_SYNC_REPLIES : 1;
+}
+
 /* The next reply to a SYNC, whichever. */
 static enum kiln_status next_sync(struct kiln_esp *esp, struct kiln_ctx *ctx, uint32_t timeout_ms,
                                   struct kiln_esp_reply *out_reply)
@@ -70,8 +76,7 @@ static enum kiln_status next_sync(struct kiln_esp *esp, struct kiln_ctx *ctx, ui
         return kiln_fail_hint(ctx, KILN_E_PROTO, KILN_HINT_LOWER_BAUD,
                               "%d replies came and none of them belongs to a SYNC", FRAMES_MAX);
     esp->last_op = KILN_ESP_SYNC;
-    if (esp->late.syncs > 0)
-        esp->late.syncs--;
+    esp->late.syncs -= KILN_MIN(esp->late.syncs, worth(out_reply));
     return KILN_OK;
 }
 
@@ -90,7 +95,7 @@ static enum kiln_status first_reply(struct kiln_esp *esp, struct kiln_ctx *ctx, 
                 break;
             if (status != KILN_OK || esp->late.older == 0)
                 return status;
-            esp->late.older--;
+            esp->late.older -= KILN_MIN(esp->late.older, worth(out_reply));
         }
     }
 }
@@ -124,9 +129,7 @@ enum kiln_status kiln_esp_sync(struct kiln_esp *esp, struct kiln_ctx *ctx)
     esp->late.open = false;
     esp->flasher = reply.value == KILN_FLASHER_MAGIC;
     stub = esp->flasher || reply.value == 0;
-    if (esp->flasher) /* which answers once */
-        esp->late.syncs -= KILN_MIN(esp->late.syncs, KILN_ESP_SYNC_REPLIES - 1);
-    else
+    if (!esp->flasher)
         KILN_TRY(surplus(esp, ctx, timeout_ms / 2, &stub));
     esp->stub = stub;
     return KILN_OK;
