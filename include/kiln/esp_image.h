@@ -46,6 +46,7 @@ struct kiln_esp_build_options {
     bool no_digest;             /* no SHA-256 behind the image */
     bool use_segments;          /* program headers instead of sections */
     bool ram_only_header;       /* RAM segments first and only these counted in the header */
+    bool own_machine;           /* an ELF file for another processor than the chip's is refused */
     struct kiln_esp_listener listener;
 };
 

@@ -122,6 +122,7 @@ int cli_image_elf2image(struct cli *cli)
     if (status != 0)
         return status;
     fill_options(cli, &options);
+    options.own_machine = true;
     options.version = 2; /* one file; the ROM of the ESP8266 alone would take two */
     options.flash_size = size_name(cli_flash_size(cli), size);
     if (kiln_esp_build(elf, len, &options, &built, &error) == KILN_OK) {

@@ -126,6 +126,11 @@ static enum kiln_status read_open(struct kiln_esp_builder *b, Elf *elf)
                          "does not appear to be an Xtensa or RISC-V ELF file for 32 bits "
                          "(e_machine = 0x%04x)",
                          header.e_machine);
+    if (b->options->own_machine && header.e_machine != b->chip->elf_machine)
+        return kiln_fail(b->ctx, KILN_E_FILE, "is for %s, which %s does not have",
+                         header.e_machine == EM_XTENSA ? "an Xtensa processor"
+                                                       : "a RISC-V processor",
+                         b->chip->title);
     b->entry = (uint32_t)header.e_entry;
     KILN_TRY(add_sections(b, elf));
     KILN_TRY(find_page(b));

@@ -135,6 +135,25 @@ static struct kiln_esp_built image_of(const char *chip)
     return built;
 }
 
+static void an_elf_for_another_processor_is_refused_on_request(void **state)
+{
+    struct kiln_esp_build_options options = KILN_ESP_BUILD_OPTIONS_INIT;
+    struct kiln_esp_built built;
+    struct kiln_error error;
+    size_t len;
+    uint8_t *elf = read_elf("esp32", &len);
+
+    (void)state;
+    options.own_machine = true;
+    options.chip = "esp32";
+    assert_int_equal(kiln_esp_build(elf, len, &options, &built, NULL), KILN_OK);
+    kiln_esp_built_free(&built);
+    options.chip = "esp32c3";
+    assert_int_equal(kiln_esp_build(elf, len, &options, &built, &error), KILN_E_FILE);
+    assert_string_equal(error.message, "is for an Xtensa processor, which ESP32-C3 does not have");
+    free(elf);
+}
+
 /* esptool cuts off the image here, from its third byte on. */
 static void padding_without_digest_keeps_the_image(void **state)
 {
@@ -325,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_equal_those_of_esptool),
+        cmocka_unit_test(an_elf_for_another_processor_is_refused_on_request),
         cmocka_unit_test(padding_without_digest_keeps_the_image),
         cmocka_unit_test(every_cut_elf_is_refused_or_made),
         cmocka_unit_test(options_that_do_not_fit_the_chip_are_refused),
