@@ -22,7 +22,7 @@ static char root[64];
 
 static inline void path_of(char path[512], const char *name)
 {
-    snprintf(path, 512, "%s/%s", root, name);
+    assert_in_range(snprintf(path, 512, "%s/%s", root, name), 1, 511);
 }
 
 static inline void write_bytes(const char *name, const void *bytes, size_t len)

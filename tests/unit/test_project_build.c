@@ -235,7 +235,7 @@ static void a_probe_of_an_stm32_is_replaced_by_dfu(void **state)
 /* In /tmp a stranger can have made the folder that Arduino would build in. */
 static void a_strangers_build_is_not_taken(void **state)
 {
-    char name[128], folder[512], program[512], sketch[640];
+    char name[128], folder[512], program[160], sketch[512];
     uint8_t md5[16];
 
     (void)state;
