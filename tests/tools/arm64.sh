@@ -29,7 +29,8 @@ holds() { # holds FILE OFFSET IMAGE: the board's memory has the image there
 }
 esp=examples/firmware/esp32-app-v1.bin
 rm -f "$work/esp.bin" "$work/stm.bin"
-kiln flash -d "sim:esp32?flash=$work/esp.bin" "$esp@0x10000" >"$work/log" || fail "ESP32: $(tail -3 "$work/log")"
+kiln flash -d "sim:esp32?flash=$work/esp.bin" examples/firmware/esp32-bootloader.bin examples/firmware/esp32-partitions.bin \
+    "$esp" >"$work/log" || fail "ESP32: $(tail -3 "$work/log")"
 grep -q 'verified, running' "$work/log" || fail "ESP32: $(tail -3 "$work/log")"
 holds "$work/esp.bin" 65536 "$esp" || fail "the ESP32 holds something else"
 kiln flash -v --loader kiln -d sim:esp32c3 examples/firmware/esp32-app-v1.bin@0x10000 --force 2>&1 | grep -q "Kiln's own flasher runs" ||
