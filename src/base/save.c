@@ -78,7 +78,10 @@ static int write_beside(const char *path, const struct stat *old, const uint8_t 
     if (fd < 0) {
         reason = errno;
     } else {
-        reason = old != NULL && fchmod(fd, old->st_mode & 07777) != 0 ? errno : 0;
+        reason = old != NULL && (fchown(fd, (uid_t)-1, old->st_gid) != 0 ||
+                                 fchmod(fd, old->st_mode & 07777) != 0)
+                     ? errno
+                     : 0;
         if (reason == 0)
             reason = finish(fd, bytes, len);
         else

@@ -219,21 +219,21 @@ static enum kiln_status write_step(struct kiln_job *job, const struct kiln_plan_
 static enum kiln_status change_flash(struct kiln_job *job)
 {
     uint64_t began = kiln_ctx_now_ns(&job->ctx);
+    uint64_t bytes = bytes_now(job, KILN_STEP_ERASE) + bytes_now(job, KILN_STEP_WRITE);
     const struct kiln_plan *plan = &job->plan;
     bool erased;
 
-    KILN_TRY(kiln_job_erase_at_once(job, &erased));
-    kiln_job_begin_phase(job, KILN_PHASE_WRITE,
-                         bytes_now(job, KILN_STEP_ERASE) + bytes_now(job, KILN_STEP_WRITE), NULL);
+    kiln_job_begin_phase(job, KILN_PHASE_WRITE, bytes, NULL);
     if (job->loader->ops->prepare != NULL)
-        KILN_TRY(job->loader->ops->prepare(job->loader, &job->ctx,
-                                           plan->erase_bytes + plan->write_bytes));
+        KILN_TRY(job->loader->ops->prepare(job->loader, &job->ctx, bytes));
+    KILN_TRY(kiln_job_erase_at_once(job, &erased));
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct kiln_plan_step *step = &plan->steps[i];
 
         if (is_deferred(job, step))
             continue;
-        if (step->kind == KILN_STEP_ERASE && erased)
+        if (step->kind == KILN_STEP_ERASE && erased &&
+            kiln_job_is_main_memory(plan->extents[step->extent].region))
             kiln_job_op_done(job, step->size);
         else if (step->kind == KILN_STEP_ERASE && erase_step(job, step) != KILN_OK)
             return kiln_while(&job->ctx, "while erasing 0x%08llx-0x%08llx",
@@ -277,6 +277,18 @@ static enum kiln_status repeat_step(struct kiln_job *job, const struct kiln_plan
     return KILN_OK;
 }
 
+/* What was programmed stays, and another try could only take more bits away. */
+static enum kiln_status once_is_wrong(struct kiln_job *job)
+{
+    uint64_t at = job->ctx.error.address;
+
+    (void)kiln_fail(&job->ctx, KILN_E_VERIFY,
+                    "the one-time memory at 0x%08llx does not hold what was programmed, and it "
+                    "cannot be programmed again",
+                    (unsigned long long)at);
+    return kiln_fail_at(&job->ctx, at);
+}
+
 /* A range that does not compare is written once more: one lost byte on a bad cable should not cost the
  * user a second try. */
 static enum kiln_status verify_step(struct kiln_job *job, const struct kiln_plan_step *step)
@@ -285,7 +297,7 @@ static enum kiln_status verify_step(struct kiln_job *job, const struct kiln_plan
 
     KILN_TRY(kiln_job_compare(job, step->address, step_bytes(job, step), step->size, &equal));
     if (!equal && (job->plan.extents[step->extent].region->flags & KILN_REGION_ONCE) != 0)
-        return KILN_E_VERIFY; /* what was programmed stays */
+        return once_is_wrong(job);
     if (!equal) {
         kiln_job_note(job, "%s; writing this part again", job->ctx.error.message);
         KILN_TRY(repeat_step(job, step));

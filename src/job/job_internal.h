@@ -170,6 +170,9 @@ KILN_MUST_USE enum kiln_status kiln_job_stream_flash(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_verify(struct kiln_job *job);
 KILN_MUST_USE enum kiln_status kiln_job_stream_read(struct kiln_job *job);
 
+/* What a command that erases the whole chip is about: neither option bytes nor one-time memory. */
+bool kiln_job_is_main_memory(const struct kiln_region *region);
+
 /* Erases the whole chip, or says that it would in a dry run. */
 KILN_MUST_USE enum kiln_status kiln_job_erase_chip(struct kiln_job *job);
 /* E_VERIFY if a page of the range holds something: boot ROMs pass over what is write-protected and say nothing. */

@@ -112,6 +112,10 @@ static enum kiln_flasher flasher_of(const struct kiln_request *request)
     for (size_t i = 0; request->encrypt != NULL && i < request->image_count; i++)
         if (request->encrypt[i] && request->loader != KILN_LOADER_ROM)
             return KILN_FLASHER_STUB;
+    _Static_assert((int)KILN_LOADER_STUB == (int)KILN_FLASHER_STUB &&
+                       (int)KILN_LOADER_ROM == (int)KILN_FLASHER_ROM &&
+                       (int)KILN_LOADER_KILN == (int)KILN_FLASHER_KILN,
+                   "the same words in the same order");
     return (enum kiln_flasher)request->loader;
 }
 

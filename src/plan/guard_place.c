@@ -173,8 +173,8 @@ static bool can_be_read(const struct kiln_guard *g, uint64_t address, uint64_t l
     return false;
 }
 
-/* An application is replaced by another one, or by what is encrypted and so looks like nothing. Without a table that had to be
- * read for this, what is in flash tells. */
+/* An application is replaced by another one, or by what is encrypted and so looks like nothing. Without a table that had
+ * to be read for this, what is in flash tells. Who forces it is not made to wait for that. */
 static enum kiln_status check_application_at(struct kiln_guard *g, uint64_t address)
 {
     uint8_t now[KILN_ESP_EXTENDED_HEADER];
