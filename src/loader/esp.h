@@ -68,8 +68,8 @@ struct kiln_esp {
     uint32_t flash_id;
     uint64_t flash_size;
     bool has_flash;
-    bool
-        flash_awake; /* for the next kiln_esp_attach() alone: its id is known and it has not been reset since */
+    /* For the next kiln_esp_attach() alone: its id is known and it has not been reset since. */
+    bool flash_awake;
     struct kiln_target_info info;
     struct {
         uint32_t address, value;

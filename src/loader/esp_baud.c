@@ -155,12 +155,12 @@ enum kiln_status kiln_esp_change_baud(struct kiln_esp *esp, struct kiln_ctx *ctx
     if (!esp->stub)
         KILN_TRY(rom_request(esp, ctx, baud, &request));
     KILN_TRY(switch_both(esp, ctx, request, baud));
-    if (esp->secure_download)
+    if (esp->secure_download) {
         KILN_TRY(kiln_esp_sync(esp, ctx));
-    else
+    } else {
         KILN_TRY(knock(esp, ctx));
-    if (!esp->secure_download)
         KILN_TRY(kiln_esp_prove(esp, ctx, 0, first_probes(esp)));
+    }
     kiln_log(ctx, KILN_LOG_DEBUG, "loader", "rate is %u baud now", (unsigned)baud);
     return KILN_OK;
 }

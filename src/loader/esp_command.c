@@ -226,9 +226,9 @@ enum kiln_status kiln_esp_refused(struct kiln_esp *esp, struct kiln_ctx *ctx,
         if (kiln_sleep_ms(ctx, 200) != KILN_OK || kiln_esp_flush(esp, ctx) != KILN_OK)
             return ctx->error.status;
     }
-    kiln_fail_hint(ctx, KILN_E_NAK, KILN_HINT_ESP_REFUSED, "the %s refused to %s: %s (0x%04x)",
-                   esp->stub ? "flasher stub" : "boot ROM", what,
-                   text != NULL ? text : "unknown reason", error);
+    kiln_fail_hint(ctx, KILN_E_NAK, KILN_HINT_ESP_REFUSED, "%s%s refused to %s: %s (0x%04x)",
+                   esp->flasher ? "" : "the ", esp->stub ? kiln_esp_helper_name(esp) : "boot ROM",
+                   what, text != NULL ? text : "unknown reason", error);
     return kiln_fail_code(ctx, error);
 }
 
