@@ -113,10 +113,14 @@ static void put_summary_json(const struct kiln_device_list *devices, const struc
 {
     json_t *boards = json_array();
 
-    for (size_t i = 0; i < devices->count; i++)
-        json_array_append_new(
-            boards, json_pack("{s:s, s:s, s:s}", "device", devices->items[i].selector, "status",
-                              kiln_status_name(ends[i].status), "message", ends[i].message));
+    for (size_t i = 0; i < devices->count; i++) {
+        json_t *board = json_object();
+
+        cli_json_set(board, "device", devices->items[i].selector);
+        cli_json_set(board, "status", kiln_status_name(ends[i].status));
+        json_object_set_new(board, "message", cli_json_text(ends[i].message));
+        json_array_append_new(boards, board);
+    }
     cli_put_json(json_pack("{s:s, s:I, s:I, s:o}", "event", "summary", "done",
                            (json_int_t)(devices->count - failed), "failed", (json_int_t)failed,
                            "boards", boards));

@@ -332,7 +332,7 @@ const char *cli_plain(const struct cli *cli);
 /* Prints whole lines. Those that are longer than a terminal is wide are broken between words and go on below the text
  * behind their label ("  Features    ..."); into a pipe or a file they go as they are. */
 void cli_put(FILE *out, const char *text);
-/* The same for up to 4095 bytes. */
+/* The same. */
 void cli_putf(FILE *out, const char *format, ...) KILN_PRINTF(2, 3);
 /* Prints `text` and a newline with line breaks between words at `width` columns; every line but the first is
  * indented, the first stands there already. */

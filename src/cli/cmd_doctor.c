@@ -28,24 +28,11 @@ static void put_json(const struct kiln_finding *finding)
     cli_put_json(object);
 }
 
-/* Folds `text` at spaces, every line after `indent` blanks. */
+/* Every line after `indent` blanks. */
 static void put_folded(const struct cli *cli, const char *text, int indent)
 {
-    int width = (cli->width < 100 ? cli->width : 100) - indent;
-
-    while (*text != '\0') {
-        int len = (int)strlen(text), cut = len;
-
-        if (len > width) {
-            for (cut = width; cut > 0 && text[cut] != ' '; cut--)
-                ;
-            if (cut == 0)
-                cut = (int)strcspn(text, " ");
-        }
-        printf("%*s%.*s\n", indent, "", cut, text);
-        text += cut;
-        text += strspn(text, " ");
-    }
+    printf("%*s", indent, "");
+    cli_print_wrapped(stdout, text, indent, cli->width < 100 ? cli->width : 100);
 }
 
 static void put_finding(const struct cli *cli, const struct kiln_finding *finding)

@@ -29,7 +29,8 @@ static json_t *value_of(const struct kiln_project_option *option)
     case KILN_PROJECT_ERROR:
         break;
     }
-    return json_pack("{s:s}", "error", option->texts != NULL ? option->texts[0] : "out of memory");
+    return json_pack("{s:o}", "error",
+                     cli_json_text(option->texts != NULL ? option->texts[0] : "out of memory"));
 }
 
 static void put_place(json_t *object, const struct kiln_project_place *place)
@@ -109,7 +110,7 @@ static void print_json(const struct kiln_project *project,
     json_object_set_new(object, "environments", environments);
     if (project->default_error != NULL) {
         json_decref(defaults);
-        defaults = json_pack("{s:s}", "error", project->default_error);
+        defaults = json_pack("{s:o}", "error", cli_json_text(project->default_error));
     }
     json_object_set_new(object, "default", defaults);
     cli_put_json(object);

@@ -96,13 +96,16 @@ void cli_put(FILE *out, const char *text)
 
 void cli_putf(FILE *out, const char *format, ...)
 {
-    char text[4096];
+    char *text = NULL;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
-    cli_put(out, text);
+    if (text != NULL)
+        cli_put(out, text);
+    free(text);
 }
 
 static bool speaks_utf8(void)

@@ -337,7 +337,8 @@ static bool store(struct cli *cli, const struct cli_option *option, const char *
         if (cli_number(value, (uint64_t *)field) &&
             (option->kind == CLI_NUMBER || *(uint64_t *)field <= UINT32_MAX))
             return true;
-        cli_usage(cli, "--%s takes a number, not '%s'", option->name, value);
+        cli_usage(cli, "--%s takes a number%s, not '%s'", option->name,
+                  option->kind == CLI_WORD ? " up to 4294967295" : "", value);
         return false;
     }
     return false;

@@ -12,6 +12,11 @@ static void set_number(json_t *object, const char *key, uint64_t number)
     json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+static void set_flag(json_t *object, const char *key, bool value)
+{
+    json_object_set_new(object, key, json_boolean(value));
+}
+
 static json_t *revision(unsigned value)
 {
     char text[16];
@@ -76,12 +81,12 @@ static void add_otadata(json_t *object, const struct kiln_event_target *target)
         const struct kiln_event_otadata *entry = &target->otadata[i];
         json_t *item = json_object();
 
-        json_object_set_new(item, "blank", json_boolean(entry->blank));
+        set_flag(item, "blank", entry->blank);
         if (!entry->blank) {
             set_number(item, "sequence", entry->sequence);
             cli_json_set(item, "state", entry->state);
-            json_object_set_new(item, "crc_right", json_boolean(entry->crc_right));
-            json_object_set_new(item, "selects", json_boolean(entry->selects));
+            set_flag(item, "crc_right", entry->crc_right);
+            set_flag(item, "selects", entry->selects);
         }
         json_array_append_new(entries, item);
     }
@@ -116,11 +121,6 @@ static void add_options(json_t *object, const struct kiln_event_options *options
     cli_json_set(view, "raw", raw);
     json_object_set_new(view, "options", list);
     json_object_set_new(object, "option_bytes", view);
-}
-
-static void set_flag(json_t *object, const char *key, bool value)
-{
-    json_object_set_new(object, key, json_boolean(value));
 }
 
 static void add_keys(json_t *view, const struct kiln_event_security *security)
@@ -188,18 +188,17 @@ static void add_sfdp(json_t *view, const struct kiln_event_flash *flash)
 
 static void add_flash(json_t *object, const struct kiln_event_flash *flash)
 {
-    json_t *view = json_object(), *status = json_array();
+    json_t *view = json_object(), *status = flash->has_status ? json_array() : NULL;
 
     set_number(view, "manufacturer", flash->manufacturer);
     cli_json_set(view, "maker", flash->maker);
     set_number(view, "device", flash->device);
     if (flash->size != 0)
         set_number(view, "size", flash->size);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; flash->has_status && i < 3; i++)
         json_array_append_new(status, json_integer(flash->status[i]));
     if (flash->has_status)
-        json_object_set(view, "status", status);
-    json_decref(status);
+        json_object_set_new(view, "status", status);
     add_sfdp(view, flash);
     if (flash->data_lines != 0)
         set_number(view, "data_lines", flash->data_lines);
@@ -235,7 +234,7 @@ static void add_target(json_t *object, const struct kiln_event_target *target)
         set_number(object, "crystal_mhz", target->crystal_mhz);
     if (target->baud != 0)
         set_number(object, "baud", target->baud);
-    json_object_set_new(object, "read_protected", json_boolean(target->read_protected));
+    set_flag(object, "read_protected", target->read_protected);
     for (size_t i = 0; i < target->region_count; i++) {
         json_t *region = json_object();
 

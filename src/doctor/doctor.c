@@ -80,7 +80,7 @@ static const struct doctor_check checks[] = {
      "Remove the file in front.", "{sudo}rm -f {root}{file} && " APPLY_RULES, NULL},
     {"udev-rule-late", "rule files come before 73", OBSTACLE, KILN_E_DENIED, doctor_test_rule_late,
      "{device} is open to root only: {file} comes after 73-seat-late.rules, which reads its uaccess tag",
-     "Give the file a number below 73.", "{sudo}mv -n {root}{file} {root}{target} && " APPLY_RULES, NULL},
+     "Give the file a number below 73.", "test ! -e {root}{target} && {sudo}mv -n {root}{file} {root}{target} && " APPLY_RULES, NULL},
     {"udev-rule-replug", "rules were applied to every device", OBSTACLE, KILN_E_DENIED, doctor_test_rule_replug,
      "{device} is open to root only, although {file} gives it to whoever sits at the computer: it was "
      "plugged in before the rule was there, or you are logged in over a network",
