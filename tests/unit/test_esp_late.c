@@ -375,6 +375,8 @@ static unsigned work(const char *board, enum kiln_flasher flasher, uint32_t seed
     one_in = bench.stalling.one_in;
     bench.stalling.one_in = 0;
     assert_int_equal(connect(), KILN_OK);
+    if (flasher == KILN_FLASHER_KILN)
+        assert_string_equal(bench.loader->ops->info(bench.loader)->loader, "Kiln's flasher");
     bench.stalling.one_in = 10 * one_in;
     status = bench.loader->ops->write(bench.loader, &bench.ctx, AT, bytes, LEN, NULL);
     if (status != KILN_OK)
@@ -396,7 +398,7 @@ static void nothing_is_said_of_other_flash(void **state)
 
     (void)state;
     for (uint32_t seed = 0; seed < 100; seed++)
-        for (size_t i = 0; i < 9; i++) {
+        for (size_t i = 0; i < 8; i++) { /* Kiln's flasher is not made for the S3 */
             done += work(boards[i % 3], flashers[i / 3], seed);
             count++;
         }

@@ -679,13 +679,13 @@ static void sweep(enum kiln_flasher flasher, uint64_t stride)
 static void no_fault_hangs_or_fakes_success_through_the_stub(void **state)
 {
     (void)state;
-    sweep(KILN_FLASHER_STUB, 7);
+    sweep(KILN_FLASHER_STUB, 5);
 }
 
 static void no_fault_hangs_or_fakes_success_through_the_rom(void **state)
 {
     (void)state;
-    sweep(KILN_FLASHER_ROM, 7);
+    sweep(KILN_FLASHER_ROM, 5);
 }
 
 static void no_fault_hangs_or_fakes_success_through_our_flasher(void **state)

@@ -17,6 +17,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@
 #define IMAGE_SIZE   (40u * 1024u)
 #define RUN_LIMIT_MS (10u * 60u * 1000u)
 /* Operations tried in each scenario and way: all of them up to here, evenly spread ones beyond. */
-#define TRIES_MAX 110u
+#define TRIES_MAX 160u
 
 struct scenario {
     const char *board; /* as after "sim:" */
@@ -48,6 +49,7 @@ struct outcome {
     enum kiln_device_state state;
     uint64_t elapsed_ms;
     char message[320];
+    char loader[32];
 };
 
 static uint8_t *target_of(const struct bench *bench)
@@ -94,6 +96,8 @@ static void take(void *user, const struct kiln_event *event)
 {
     struct outcome *outcome = user;
 
+    if (event->kind == KILN_EVENT_DEVICE)
+        snprintf(outcome->loader, sizeof outcome->loader, "%s", event->target->loader);
     if (event->kind != KILN_EVENT_RESULT)
         return;
     outcome->status = event->result->status;
@@ -184,6 +188,8 @@ static uint64_t count_operations(struct bench *bench)
     if (outcome.status != KILN_OK)
         print_message("undisturbed: %s\n", outcome.message);
     assert_int_equal(outcome.status, KILN_OK);
+    if (bench->scenario->loader == KILN_LOADER_KILN)
+        assert_string_equal(outcome.loader, "Kiln's flasher");
     check_truth(bench, &outcome);
     sim_bed_close(&bench->bed);
     return fault.count;
